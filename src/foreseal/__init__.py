@@ -1,0 +1,3 @@
+"""Foreseal: forecast, decide, and prove it."""
+
+__version__ = "0.1.0"
