@@ -23,7 +23,7 @@ def _absent(what: str) -> None:
 
 
 def require(name: str, install: str = "") -> str:
-    """The path of a program, or the name of an importable module; else skip (or fail where all is required)."""
+    """Path of a program or name of a module; if absent, skip (fail where everything is required)."""
     found = shutil.which(name) or (name if importlib.util.find_spec(name.replace("-", "_")) else None)
     if found is None:
         _absent(f"{name}{f' ({install})' if install else ''}")

@@ -12,6 +12,7 @@ equation 1 and its supplement). The sum is exact; the division by ``K`` is left 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -72,9 +73,7 @@ def scale_levels(levels: Sequence[str]) -> tuple[list[int], int]:
     digits = level_decimals(levels)
     scaled = [parse_decimal(level, len(level.partition(".")[2])) for level in levels]
     scaled = [v * 10 ** (digits - len(t.partition(".")[2])) for v, t in zip(scaled, levels, strict=True)]
-    if any(not 0 < v < 10**digits for v in scaled) or any(
-        a >= b for a, b in zip(scaled, scaled[1:], strict=False)
-    ):
+    if any(not 0 < v < 10**digits for v in scaled) or any(a >= b for a, b in itertools.pairwise(scaled)):
         raise Malformed(f"quantile levels {', '.join(levels)} must lie in (0, 1) and ascend.")
     return scaled, digits
 

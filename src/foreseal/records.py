@@ -151,7 +151,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a target settles on: ``frame`` has ``unique_id, ds, y, known_at`` (cases: ``case_id, y, known_at``).
+    """What a target settles on: ``frame`` has ``unique_id, ds, y, known_at`` or ``case_id, y, known_at``.
 
     ``expected`` counts the values that were forecast, ``witnessed`` those in ``frame`` whose append had been
     sealed by the time they became known; the rest is claimed.
