@@ -1,8 +1,8 @@
 """foreseal.toml -> frozen settings. Unknown keys are errors that name the nearest known key.
 
 Tables whose keys belong to somebody else (a source's options in ``[datasets.X]``, a policy's in
-``[decisions.X.options]``) are kept as they are and checked by :func:`foreseal.options.build` against the dataclass of the
-thing they configure, when the project is opened.
+``[decisions.X.options]``) are kept as they are and checked by `foreseal.options.build` against the dataclass
+of the thing they configure, when the project is opened.
 """
 
 from __future__ import annotations
