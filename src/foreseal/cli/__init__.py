@@ -1,0 +1,86 @@
+"""The command line: one small file per verb, imported when it is called.
+
+Exit codes: 0 ok, 1 verification or scoring said no, 2 usage, 3 environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from foreseal import __version__
+from foreseal.errors import ForesealError
+
+VERBS = (
+    "init",
+    "collect",
+    "forecast",
+    "decide",
+    "approve",
+    "seal",
+    "score",
+    "verify",
+    "run",
+    "status",
+    "doctor",
+    "demo",
+)
+
+
+class Verbs(click.Group):
+    """Commands in the order of the data flow; a command's module is imported when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"foreseal.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            if not near:
+                raise
+            message = f"No such command {args[0]!r}. Did you mean {near[0]!r}?"
+            raise click.UsageError(message, ctx) from error
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="foreseal")
+def cli() -> None:
+    """Forecast, decide, and prove it.
+
+    A project is a folder with a foreseal.toml. Make one with `foreseal init`, do what is due with
+    `foreseal run`, check everything with `foreseal verify`.
+    """
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run the command line and turn Foreseal's errors into a message and an exit code."""
+    try:
+        code = cli.main(args=args, standalone_mode=False)
+    except click.exceptions.Abort:
+        print("Stopped.", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ForesealError as error:
+        print(f"Error: {error.message}", file=sys.stderr)  # noqa: T201
+        if error.hint:
+            print(error.hint, file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)

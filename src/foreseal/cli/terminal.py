@@ -1,0 +1,103 @@
+"""What a command prints: tables and progress for people, one JSON object for programs.
+
+With ``--json`` standard output carries exactly one object; everything else goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+project_option = click.option(
+    "-C",
+    "--project",
+    "folder",
+    default=".",
+    type=click.Path(file_okay=True),
+    help="Project folder (default: the current one).",
+)
+
+
+class Terminal:
+    """Prints for a person, or collects one object for a program."""
+
+    def __init__(self, as_json: bool) -> None:
+        from rich.console import Console
+
+        self.as_json = as_json
+        self.out = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
+        self.err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+
+    def say(self, text: str = "", style: str | None = None) -> None:
+        """One line for a person."""
+        self.out.print(text, style=style, markup=False)
+
+    def table(
+        self, title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]], right: Iterable[int] = ()
+    ) -> None:
+        """A table for a person; columns numbered in ``right`` are aligned to the right."""
+        from rich.box import SIMPLE_HEAD
+        from rich.markup import escape
+        from rich.table import Table
+
+        numeric = set(right)
+        table = Table(
+            title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
+        )
+        for i, column in enumerate(columns):
+            table.add_column(column, justify="right" if i in numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(str(cell)) for cell in row))
+        self.out.print(table)
+
+    def result(self, found: Mapping[str, Any]) -> None:
+        """The one object of ``--json``; nothing for a person."""
+        if self.as_json:
+            click.echo(json.dumps(found, ensure_ascii=False, sort_keys=False, default=str))
+
+    @contextmanager
+    def progress(self, text: str) -> Iterator[Callable[[str, int, int], None]]:
+        """A progress bar on standard error; call the yielded function with (text, done, total)."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.err,
+            transient=True,
+        ) as bar:
+            task = bar.add_task(text, total=None)
+
+            def update(label: str, done: int, total: int) -> None:
+                bar.update(task, description=label, completed=done, total=total)
+
+            yield update
+
+    @contextmanager
+    def warnings(self) -> Iterator[None]:
+        """Show Foreseal's warnings as single lines on standard error, each text once."""
+        from foreseal.errors import ForesealWarning
+
+        seen: set[str] = set()
+        original = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
+            if not issubclass(category, ForesealWarning):
+                original(message, category, *rest, **more)
+            elif str(message) not in seen:
+                seen.add(str(message))
+                self.err.print(f"Warning: {message}", style="yellow", markup=False)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", ForesealWarning)
+            warnings.showwarning = show
+            yield

@@ -1,0 +1,105 @@
+"""foreseal.toml is read strictly, and a mistake is named where it stands."""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from foreseal import settings
+from foreseal.apps import find
+from foreseal.errors import SettingsError
+
+SEAL = '[seal]\norigin = "test/log"\n'
+TRAFFIC = find("traffic").toml("i94", SEAL)
+
+
+def parse(text: str) -> settings.Settings:
+    return settings.parse(tomllib.loads(text), Path("foreseal.toml"))
+
+
+def test_the_traffic_declaration_is_read_whole() -> None:
+    found = parse(TRAFFIC)
+    target = found.targets["volume_24h"]
+    assert found.project.timezone == "America/Chicago"
+    assert found.datasets["volume"].known_at == settings.KnownAt("delay", delay=timedelta(hours=1))
+    assert found.datasets["volume"].options == {
+        "path": "data/i94.csv.gz",
+        "id": "'i94'",
+        "ds": "date_time",
+        "y": "traffic_volume",
+        "ambiguous": "earliest",
+    }
+    assert target.quantiles[0] == 0.05
+    assert target.outcome.deadline == timedelta(days=2)
+    assert found.decisions["signal_plan"].target == "volume_24h"
+
+
+def test_every_declared_day_is_a_cutoff_at_local_midnight() -> None:
+    found = parse(TRAFFIC).targets["volume_24h"].cutoffs.instants("America/Chicago")
+    assert len(found) == 60
+    assert found[0] == datetime(2018, 8, 1, 5, tzinfo=UTC)
+    assert found[-1] == datetime(2018, 9, 29, 5, tzinfo=UTC)
+
+
+def test_daily_cutoffs_keep_the_local_hour_across_a_clock_change() -> None:
+    text = TRAFFIC.replace("start = 2018-08-01, end = 2018-09-29", "start = 2018-11-03, end = 2018-11-05")
+    found = parse(text).targets["volume_24h"].cutoffs.instants("America/Chicago")
+    assert [instant.hour for instant in found] == [5, 5, 6]
+
+
+def test_hourly_cutoffs_are_an_hour_apart_across_a_clock_change() -> None:
+    text = TRAFFIC.replace(
+        'start = 2018-08-01, end = 2018-09-29, every = "1d"',
+        'start = 2018-11-04, end = 2018-11-04, every = "1h"',
+    )
+    found = parse(text).targets["volume_24h"].cutoffs.instants("America/Chicago")
+    assert len(found) == 25
+    assert {b - a for a, b in itertools.pairwise(found)} == {timedelta(hours=1)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "hint"),
+    [
+        ("horizon = 24", "horizont = 24", "unknown key 'horizont'", "'horizon'"),
+        ('mode = "replay"', 'mod = "replay"', "unknown key 'mod'", "'mode'"),
+        ('mode = "replay"', 'mode = "reply"', "mode in [clock] is 'reply'", "'replay'"),
+        ('rule = "wis"', 'rule = "mse"', "not a scoring rule", ""),
+        ('freq = "1h"', 'freq = "1 hour"', "not a frequency", "'1h'"),
+        ('deadline = "1h" ', "deadline = 1 ", "not a duration", ""),
+        ('timezone = "America/Chicago"', 'timezone = "Chicago"', "not a time zone", ""),
+        ('dataset = "volume"', 'dataset = "volumes"', "does not exist", "'volume'"),
+        ('from = "volume_24h"', 'from = "volume_12h"', "does not exist", "'volume_24h'"),
+        ('from = "volume_24h"', "", "has no 'from'", ""),
+        ("quantiles = [0.05", "quantiles = [0.95", "must lie in (0, 1) and ascend", ""),
+        ("decimals = 1", "decimals = true", "not int", ""),
+        ("end = 2018-09-29", "end = 2018-07-29", "lies before start", ""),
+        ('known_at = { delay = "1h" } ', 'known_at = "delay" ', 'write "load"', ""),
+        ('forecasters = ["us"]', 'forecasters = ["baseline"]', "choose another forecaster", ""),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(old: str, new: str, message: str, hint: str) -> None:
+    assert old in TRAFFIC
+    with pytest.raises(SettingsError) as caught:
+        parse(TRAFFIC.replace(old, new, 1))
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_a_missing_file_tells_how_to_make_a_project(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings.load(tmp_path)
+    assert "foreseal init" in caught.value.hint
+
+
+def test_broken_toml_and_broken_utf8_are_told_apart(tmp_path: Path) -> None:
+    file = tmp_path / "foreseal.toml"
+    file.write_text("[project\n")
+    with pytest.raises(SettingsError, match="line 1"):
+        settings.load(tmp_path)
+    file.write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        settings.load(tmp_path)
