@@ -1,0 +1,232 @@
+"""Signed notes: text with signature lines (c2sp.org/signed-note).
+
+    This is an example message.
+
+    — example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6[...]Yu72IneyaQM=
+
+A signature line is an em dash, the key's name, and base64 of a 4-byte key id and the signature over the
+text with its final newline. A key is known by name and id together; signatures by unknown keys are ignored,
+and one bad signature by a known key rejects the whole note.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from foreseal.errors import Malformed, Tampered, UsageError
+
+MAX_NOTE = 1 << 20
+MAX_SIGNATURES = 64
+MAX_NAME = 255
+KEY_ID_SIZE = 4
+ED25519 = 0x01
+ED25519_SIZE = 32
+
+_DASH = "\N{EM DASH} "
+
+
+class Verifier(Protocol):
+    """A key that is known: what a policy is made of. One implementation per signature type."""
+
+    @property
+    def name(self) -> str:
+        """Name of the key, such as ``example.com/log``."""
+        ...
+
+    @property
+    def key_id(self) -> bytes:
+        """Four bytes that tell keys of one name apart."""
+        ...
+
+    def verifies(self, text: bytes, signature: bytes) -> bool:
+        """Whether ``signature`` is this key's signature over the note text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature line, not yet verified."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+    def __str__(self) -> str:
+        return f"{_DASH}{self.name} {encode_base64(self.key_id + self.signature)}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A parsed note. ``text`` ends with a newline; it means nothing until a known key has signed it."""
+
+    text: str
+    signatures: tuple[Signature, ...]
+
+    def __bytes__(self) -> bytes:
+        return f"{self.text}\n{''.join(map(str, self.signatures))}".encode()
+
+    def signers(self, keys: Iterable[Verifier]) -> tuple[Verifier, ...]:
+        """The known keys that signed. Raises `Tampered` if none did, or if one's signature is wrong."""
+        known = {(key.name, key.key_id): key for key in keys}
+        text = self.text.encode()
+        found = []
+        for line in self.signatures:
+            key = known.get((line.name, line.key_id))
+            if key is None:
+                continue
+            if not key.verifies(text, line.signature):
+                raise Tampered(f"the signature by {line.name}+{line.key_id.hex()} does not fit the text.")
+            found.append(key)
+        if not found:
+            names = ", ".join(f"{line.name}+{line.key_id.hex()}" for line in self.signatures)
+            raise Tampered(f"no key that you named has signed this; it is signed by {names}.")
+        return tuple(found)
+
+
+def parse_note(data: bytes) -> Note:
+    """Parse a signed note strictly: what is accepted prints back to the same bytes."""
+    if len(data) > MAX_NOTE:
+        raise Malformed(f"a signed note has {len(data)} bytes; the limit is {MAX_NOTE}.")
+    try:
+        content = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Malformed("a signed note is not UTF-8.") from None
+    if any(char < " " and char != "\n" for char in content):
+        raise Malformed("a signed note holds a control character.")
+    text, gap, lines = content.rpartition("\n\n")
+    if not gap or not lines.endswith("\n"):
+        raise Malformed("a signed note lacks its blank line or its final newline.")
+    signatures = lines[:-1].split("\n")
+    if len(signatures) > MAX_SIGNATURES:
+        raise Malformed(f"a signed note has {len(signatures)} signatures; the limit is {MAX_SIGNATURES}.")
+    note = Note(f"{text}\n", tuple(map(_parse_signature, signatures)))
+    if bytes(note) != data:
+        raise Malformed("a signed note is not in its canonical form.")
+    return note
+
+
+def _parse_signature(line: str) -> Signature:
+    name, space, blob = line.removeprefix(_DASH).rpartition(" ")
+    if not line.startswith(_DASH) or not space:
+        raise Malformed(f"{line[:80]!r} is not a signature line.")
+    check_name(name)
+    data = decode_base64(blob)
+    if len(data) <= KEY_ID_SIZE:
+        raise Malformed(f"the signature by {name} is too short.")
+    return Signature(name, data[:KEY_ID_SIZE], data[KEY_ID_SIZE:])
+
+
+def check_name(name: str) -> None:
+    """Key names are not empty, have no space of any kind, no plus sign and no control character."""
+    if not 0 < len(name) <= MAX_NAME or any(c.isspace() or c < " " or c == "+" for c in name):
+        raise Malformed(f"{name[:80]!r} is not the name of a key.")
+
+
+def key_id(name: str, kind: int, public: bytes) -> bytes:
+    """``SHA-256(name || 0x0A || type || public key)[:4]``."""
+    return sha256(name.encode() + b"\n" + bytes([kind]) + public).digest()[:KEY_ID_SIZE]
+
+
+@dataclass(frozen=True, slots=True)
+class Ed25519Verifier:
+    """A known Ed25519 key, signature type 0x01."""
+
+    name: str
+    public: bytes
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if len(self.public) != ED25519_SIZE:
+            raise Malformed(f"the key {self.name} is not {ED25519_SIZE} bytes.")
+
+    def __str__(self) -> str:
+        """The verifier key (vkey): ``name+hex(id)+base64(type || public key)``."""
+        return f"{self.name}+{self.key_id.hex()}+{encode_base64(bytes([ED25519]) + self.public)}"
+
+    @property
+    def key_id(self) -> bytes:
+        return key_id(self.name, ED25519, self.public)
+
+    def verifies(self, text: bytes, signature: bytes) -> bool:
+        return ed25519_verifies(self.public, text, signature)
+
+
+def ed25519_verifies(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether this is an Ed25519 signature (RFC 8032) by the 32-byte public key."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+# Signature types that this version verifies, by type byte; a further type is one more line.
+_VERIFIERS: dict[int, Callable[[str, bytes], Ed25519Verifier]] = {ED25519: Ed25519Verifier}
+
+
+def parse_vkey(text: str) -> Ed25519Verifier:
+    """Parse a verifier key; what is accepted prints back to the same text."""
+    name, _, rest = text.partition("+")
+    _, _, blob = rest.partition("+")
+    check_name(name)
+    data = decode_base64(blob)
+    if not data or data[0] not in _VERIFIERS:
+        kind = f"{data[0]:#04x}" if data else "none"
+        raise UsageError(
+            f"the key {name} has signature type {kind}, which is not supported.",
+            hint="This version verifies Ed25519 keys (type 0x01).",
+        )
+    verifier = _VERIFIERS[data[0]](name, data[1:])
+    if str(verifier) != text:
+        raise Malformed(f"{text!r} is not a verifier key: its id does not belong to its name and key.")
+    return verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A private Ed25519 key under the name it signs notes with."""
+
+    name: str
+    key: Ed25519PrivateKey
+
+    @property
+    def verifier(self) -> Ed25519Verifier:
+        """The public half."""
+        return Ed25519Verifier(self.name, self.key.public_key().public_bytes_raw())
+
+    def sign(self, text: str) -> Signature:
+        """Signature line for a text that ends with a newline."""
+        return Signature(self.name, self.verifier.key_id, self.key.sign(text.encode()))
+
+
+def sign_note(text: str, *signers: Signer) -> bytes:
+    """A signed note. The same text and keys give the same bytes: Ed25519 is deterministic."""
+    if not text.endswith("\n"):
+        raise UsageError("the text of a note ends with a newline.")
+    data = bytes(Note(text, tuple(signer.sign(text) for signer in signers)))
+    parse_note(data)
+    return data
+
+
+def encode_base64(data: bytes) -> str:
+    """Standard base64 with padding (RFC 4648, section 4)."""
+    return base64.b64encode(data).decode()
+
+
+def decode_base64(text: str) -> bytes:
+    """Strict inverse of :func:`encode_base64`: no other spelling of the same bytes is accepted."""
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise Malformed(f"{text[:80]!r} is not base64.") from None
+    if encode_base64(data) != text:
+        raise Malformed(f"{text[:80]!r} is not canonical base64.")
+    return data

@@ -1,0 +1,279 @@
+"""Payloads: canonical CSV, addressed by the SHA-256 of its exact bytes.
+
+UTF-8 in normal form C, lines end with LF, a fixed header, no control characters; a cell is quoted only if it
+holds a comma or a quote. Rows are in the order of their key columns, text by its UTF-8 bytes and instants by
+time, and no key appears twice. Numbers are decimal strings with a declared number of decimals. A table has
+one spelling, so bytes that decode print back the same.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from foreseal.clock import parse_instant
+from foreseal.errors import Malformed, Tampered, UsageError
+from foreseal.exact import parse_decimal
+from foreseal.seal.disk import read_file, write_file
+from foreseal.seal.schema import MAX_PAYLOAD
+
+Reader = Callable[[str], Any]
+
+THROUGHOUT = datetime.min.replace(tzinfo=UTC)
+"""What an empty ``ds`` of a decision reads as: the value holds throughout."""
+
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: how its cells are read, and (for keys) ordered. ``read`` raises `Malformed`."""
+
+    name: str
+    read: Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of one kind of payload; the first ``keys`` of them identify and order a row."""
+
+    name: str
+    columns: tuple[Column, ...]
+    keys: int
+    ascending: bool = False
+    """Whether the columns after the keys never descend from left to right, as quantiles do."""
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    def encode(self, rows: Iterable[Sequence[str]]) -> bytes:
+        """Canonical bytes of rows of cells, which may come in any order."""
+        table = [tuple(row) for row in rows]
+        values = self._read(table)
+        order = sorted(range(len(table)), key=lambda i: values[i][: self.keys])
+        self._check_order([values[i] for i in order])
+        data = write_csv((self.header, *(table[i] for i in order)))
+        if len(data) > MAX_PAYLOAD:
+            raise Malformed(f"a {self.name} payload has {len(data)} bytes; the limit is {MAX_PAYLOAD}.")
+        return data
+
+    def decode(self, data: bytes) -> list[tuple[Any, ...]]:
+        """Rows of values; `Malformed` for anything but the bytes that :meth:`encode` gives."""
+        table = read_csv(data)
+        if table[0] != self.header:
+            raise Malformed(
+                f"a {self.name} payload has the header {','.join(table[0])[:200]!r}, "
+                f"not {','.join(self.header)!r}."
+            )
+        values = self._read(table[1:])
+        self._check_order(values)
+        return values
+
+    def _read(self, table: Sequence[Sequence[str]]) -> list[tuple[Any, ...]]:
+        width, readers = len(self.columns), [column.read for column in self.columns]
+        values = []
+        for number, row in enumerate(table, start=1):
+            if len(row) != width:
+                raise Malformed(f"row {number} of a {self.name} payload has {len(row)} cells, not {width}.")
+            try:
+                value = tuple([read(cell) for read, cell in zip(readers, row, strict=True)])
+            except Malformed as error:
+                raise Malformed(f"row {number} of a {self.name} payload: {error.message}") from None
+            tail = value[self.keys :]
+            if self.ascending and list(tail) != sorted(tail):
+                raise Malformed(f"row {number} of a {self.name} payload: its quantiles cross.")
+            values.append(value)
+        return values
+
+    def _check_order(self, values: Sequence[tuple[Any, ...]]) -> None:
+        for i in range(1, len(values)):
+            before, after = values[i - 1][: self.keys], values[i][: self.keys]
+            if before >= after:
+                what = "appears twice" if before == after else "is out of order"
+                raise Malformed(f"row {i + 1} of a {self.name} payload {what}.")
+
+
+def forecast_series(levels: Sequence[str], decimals: int) -> Layout:
+    """``unique_id,ds,q0.05,...``: quantiles at ascending levels, as the target declares them."""
+    quantiles = tuple(Column(f"q{level}", _decimal(decimals)) for level in levels)
+    return Layout("forecast", (_ID, _DS, *quantiles), 2, ascending=True)
+
+
+def forecast_cases(decimals: int) -> Layout:
+    """``case_id,p``: the probability of the positive label."""
+    return Layout("forecast", (_CASE, Column("p", _probability(decimals))), 1)
+
+
+def outcome_series(decimals: int) -> Layout:
+    """``unique_id,ds,y,known_at``."""
+    return Layout("outcome", (_ID, _DS, Column("y", _decimal(decimals)), _KNOWN), 2)
+
+
+def outcome_cases() -> Layout:
+    """``case_id,y,known_at`` with a label of 0 or 1."""
+    return Layout("outcome", (_CASE, Column("y", _label), _KNOWN), 1)
+
+
+def score_series(digits: int) -> Layout:
+    """``forecaster,unique_id,ds,score``."""
+    return Layout("score", (_FORECASTER, _ID, _DS, Column("score", _decimal(digits))), 3)
+
+
+def score_cases(digits: int) -> Layout:
+    """``forecaster,case_id,score``."""
+    return Layout("score", (_FORECASTER, _CASE, Column("score", _decimal(digits))), 2)
+
+
+def schedule() -> Layout:
+    """``seq,cutoff``: the cutoffs of a target, counted from 0."""
+    return Layout("schedule", (Column("seq", _seq), Column("cutoff", _instant)), 1)
+
+
+def decision() -> Layout:
+    """``option,ds,key,value,unit``; ``ds`` is empty for a value that holds throughout."""
+    columns = (Column("option", _key), Column("ds", _instant_or_empty), Column("key", _key))
+    return Layout("decision", (*columns, Column("value", str), Column("unit", str)), 3)
+
+
+def write_csv(table: Iterable[Sequence[str]]) -> bytes:
+    """Canonical CSV of a header and rows of cells."""
+    lines = [",".join(map(_quote, row)) + "\n" for row in table]
+    text = "".join(lines)
+    if text.count("\n") != len(lines) or _CONTROL.search(text):
+        raise Malformed("a payload holds a control character.")
+    if not unicodedata.is_normalized("NFC", text):
+        raise Malformed("a payload is not in Unicode normal form C.")
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise Malformed("a payload holds half of a surrogate pair.") from None
+
+
+def read_csv(data: bytes) -> list[tuple[str, ...]]:
+    """Header and rows; `Malformed` unless these are the bytes that :func:`write_csv` gives."""
+    if len(data) > MAX_PAYLOAD:
+        raise Malformed(f"a payload has {len(data)} bytes; the limit is {MAX_PAYLOAD}.")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Malformed("a payload is not UTF-8.") from None
+    lines = text.split("\n")
+    if len(lines) < 2 or lines[-1]:
+        raise Malformed("a payload does not end with a newline.")
+    table = [tuple(_cells(line)) if '"' in line else tuple(line.split(",")) for line in lines[:-1]]
+    if write_csv(table) != data:
+        raise Malformed("a payload is not in its canonical form.")
+    return table
+
+
+def _quote(cell: str) -> str:
+    if '"' in cell or "," in cell:
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
+
+
+def _cells(line: str) -> list[str]:
+    # Each cell is taken as it could only have been written; the caller compares what it prints to.
+    cells, rest = [], line
+    while True:
+        if rest.startswith('"'):
+            end = 1
+            while (end := rest.find('"', end)) >= 0 and rest[end + 1 : end + 2] == '"':
+                end += 2
+            if end < 0:
+                raise Malformed("a payload has a quote that never ends.")
+            cells.append(rest[1:end].replace('""', '"'))
+            rest = rest[end + 1 :]
+            if rest and not rest.startswith(","):
+                raise Malformed("a payload has text after a quoted cell.")
+        else:
+            cell = rest.partition(",")[0]
+            cells.append(cell)
+            rest = rest[len(cell) :]
+        if not rest:
+            return cells
+        rest = rest[1:]
+
+
+def _key(cell: str) -> bytes:
+    if not cell:
+        raise Malformed("a key is empty.")
+    return cell.encode("utf-8", "surrogatepass")
+
+
+def _instant(cell: str) -> datetime:
+    try:
+        return parse_instant(cell)
+    except UsageError as error:
+        raise Malformed(error.message) from None
+
+
+def _instant_or_empty(cell: str) -> datetime:
+    return _instant(cell) if cell else THROUGHOUT
+
+
+def _seq(cell: str) -> int:
+    return parse_decimal(cell, 0)
+
+
+def _label(cell: str) -> int:
+    if cell not in ("0", "1"):
+        raise Malformed(f"{cell[:40]!r} is not a label; a label is 0 or 1.")
+    return int(cell)
+
+
+def _decimal(decimals: int) -> Reader:
+    return lambda cell: parse_decimal(cell, decimals)
+
+
+def _probability(decimals: int) -> Reader:
+    def read(cell: str) -> int:
+        value = parse_decimal(cell, decimals)
+        if not 0 <= value <= 10**decimals:
+            raise Malformed(f"{cell!r} is not a probability.")
+        return value
+
+    return read
+
+
+_ID = Column("unique_id", _key)
+_DS = Column("ds", _instant)
+_CASE = Column("case_id", _key)
+_KNOWN = Column("known_at", _instant)
+_FORECASTER = Column("forecaster", _key)
+
+
+@dataclass(frozen=True, slots=True)
+class Payloads:
+    """The payloads of a log: ``payload/sha256/<hex>`` in its folder."""
+
+    folder: Path
+
+    def path(self, digest: str) -> Path:
+        """Where the payload with this SHA-256 (hexadecimal) lies."""
+        return self.folder / "payload" / "sha256" / digest
+
+    def put(self, data: bytes) -> dict[str, str | int]:
+        """Store the bytes durably; returns ``{"sha256": ..., "size": ...}`` as an entry refers to them."""
+        if len(data) > MAX_PAYLOAD:
+            raise Malformed(f"a payload has {len(data)} bytes; the limit is {MAX_PAYLOAD}.")
+        digest = sha256(data).hexdigest()
+        path = self.path(digest)
+        if not path.is_file() or path.read_bytes() != data:
+            write_file(path, data)
+        return {"sha256": digest, "size": len(data)}
+
+    def get(self, digest: str, size: int) -> bytes:
+        """Read a payload. Raises `Tampered` if it is missing or not what the entry refers to."""
+        path = self.path(digest)
+        data = read_file(path, MAX_PAYLOAD)
+        if len(data) != size or sha256(data).hexdigest() != digest:
+            raise Tampered(f"{path} does not hold the payload of {size} bytes with this digest.")
+        return data
