@@ -136,7 +136,7 @@ def test_other_series_of_the_history_are_not_last_week() -> None:
 
 
 def test_a_plan_changes_only_at_its_periods() -> None:
-    policy = Webster(shares=SHARES, periods=("06:00", "10:00"), timezone="America/Chicago")
+    policy = Webster(shares=SHARES, scale=2, periods=("06:00", "10:00"), timezone="America/Chicago")
     decision = policy.decide(
         forecast([(900.0 + 50 * h, 950.0 + 50 * h, 999.0 + 50 * h) for h in range(24)]), NOTHING
     )
@@ -191,6 +191,7 @@ def test_an_outcome_from_before_the_plan_is_refused() -> None:
         ({"shares": SHARES, "saturation_flow": -1.0}, "saturation_flow must be above 0"),
         ({"shares": SHARES, "phases": (("north", "south"),)}, "exactly one phase"),
         ({"shares": {"ramp": 0.5, "road": 0.5}}, "exactly one phase"),
+        ({"shares": {"north": 0.5, "south": 0.5}}, "two phases"),
         ({"shares": SHARES, "max_cycle": 20.0}, "max_cycle is 20 s"),
         ({"shares": SHARES, "lost_time": 15.0}, "lost_time leaves nothing"),
         ({"shares": SHARES, "yellow": 3.25}, "whole seconds"),

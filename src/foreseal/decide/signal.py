@@ -24,6 +24,7 @@ class Junction:
     ``share`` is the approach's part of the volume given to the functions below, ``flow`` its saturation flow
     in veh/h, ``phase`` the index of the phase that serves it, and ``hours`` the length of a step and of the
     analysis period. ``cycles`` ascend, and each leaves a whole number of seconds above the minimum greens.
+    A junction has at least two phases.
     """
 
     share: Array
@@ -64,15 +65,19 @@ def best_greens(junction: Junction, volumes: Array, weights: Array) -> Array:
     """
     table = _phase_delays(junction, volumes.ravel(), np.tile(weights, len(volumes)))
     spare, widest = junction.spare(), table.shape[2]
+    seconds, cycles = np.arange(widest), np.arange(len(spare))
     best, picks = table[0], []
-    unused = np.arange(widest)[:, None] - np.arange(widest)[None, :]
-    for phase in range(1, junction.phases):
-        sums = np.where(unused >= 0, best[:, np.maximum(unused, 0)], np.inf) + table[phase][:, None, :]
+    for delays in table[1:-1]:
+        left = seconds[:, None] - seconds[None, :]
+        sums = np.where(left >= 0, best[:, np.maximum(left, 0)], np.inf) + delays[:, None, :]
         picks.append(sums.argmin(axis=2))
         best = sums.min(axis=2)
-    cycle = int(best[np.arange(len(spare)), spare].argmin())
-    rest, extra = int(spare[cycle]), np.zeros(junction.phases)
-    for phase in range(junction.phases - 1, 0, -1):
+    left = spare[:, None] - seconds[None, :]
+    sums = np.where(left >= 0, best[cycles[:, None], np.maximum(left, 0)], np.inf) + table[-1]
+    cycle, last = divmod(int(sums.argmin()), widest)
+    extra, rest = np.zeros(junction.phases), int(spare[cycle]) - last
+    extra[-1] = last
+    for phase in range(junction.phases - 2, 0, -1):
         extra[phase] = picks[phase - 1][cycle, rest]
         rest -= int(extra[phase])
     extra[0] = rest

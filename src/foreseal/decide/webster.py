@@ -103,6 +103,9 @@ class Webster:
                 f"({', '.join(self.shares)}) needs exactly one phase"
             )
 
+        if len(self.served) < 2:
+            raise ValueError("a signal needs at least two phases")
+
     def _check_times(self) -> None:
         least = len(self.served) * (self.min_green + self.yellow + self.all_red)
         if not max(self.min_cycle, least) <= self.max_cycle:
