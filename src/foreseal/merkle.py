@@ -166,13 +166,13 @@ def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: byt
     """
     if not 0 < old <= new:
         raise Malformed(f"there is no consistency proof from {old} to {new} leaves.")
-    _check_hashes((old_root, new_root, *proof))
     if old == new:
         if proof:
             raise Malformed("a consistency proof between equal sizes must be empty.")
         if old_root != new_root:
             raise Tampered(f"two different roots are claimed for {old} leaves.")
         return
+    _check_hashes((old_root, new_root, *proof))
     # Where old is a power of two its root is itself the first hash of the path.
     path = list(proof) if old & (old - 1) else [old_root, *proof]
     if not path or not proof:

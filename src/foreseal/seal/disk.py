@@ -57,7 +57,7 @@ def remove_files(paths: Iterable[Path]) -> None:
     """Remove files that nothing refers to any more, and folders that this leaves empty."""
     for path in paths:
         path.unlink(missing_ok=True)
-        if not any(path.parent.iterdir()):
+        if path.parent.is_dir() and not any(path.parent.iterdir()):
             path.parent.rmdir()
 
 

@@ -1,0 +1,109 @@
+"""The lock database: the last checkpoint that a log's key has signed, and the one process that may sign next.
+
+A restored backup of a log is a valid but old log; signing from it would tell a second history. So the last
+signed size and root are kept away from the log, one small SQLite database for each log key, changed only by
+compare-and-swap, and never part of a backup. The database is held exclusively while the log is open for
+writing: a second process gets `Busy`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from foreseal.errors import Busy, Refused, SetupError
+from foreseal.seal.disk import make_folder, sync_folder
+
+_SCHEMA = 1
+
+
+def default_lock_path(public: bytes, environ: Mapping[str, str] = os.environ) -> Path:
+    """``<SHA-256 of the log key>.db`` in the state folder.
+
+    That is ``$FORESEAL_STATE``, else ``$XDG_STATE_HOME/foreseal``, else ``~/.local/state/foreseal``.
+    """
+    state = environ.get("FORESEAL_STATE")
+    if state:
+        folder = Path(state)
+    elif environ.get("XDG_STATE_HOME"):
+        folder = Path(environ["XDG_STATE_HOME"]) / "foreseal"
+    else:
+        folder = Path.home() / ".local" / "state" / "foreseal"
+    return folder / f"{sha256(public).hexdigest()}.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Size and root of the last checkpoint that was signed."""
+
+    size: int
+    root: bytes
+
+
+class LogLock:
+    """The lock database of one log key, held by this process until closed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        make_folder(path.parent)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
+        except sqlite3.OperationalError as error:
+            raise SetupError(f"the lock database {path} cannot be opened: {error}.") from None
+        try:
+            # With exclusive locking the lock is taken by the first write and kept until the end of the
+            # process, and the log needs no shared memory; synchronous=FULL makes each commit durable.
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("BEGIN EXCLUSIVE")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS head "
+                "(one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, root BLOB NOT NULL)"
+            )
+            self._db.execute(f"PRAGMA user_version = {_SCHEMA}")
+            self._db.execute("COMMIT")
+            sync_folder(path.parent)
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            raise Busy(
+                f"another process is writing to this log ({path}: {error}).",
+                hint="Wait until it is done, or stop it.",
+            ) from None
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise SetupError(
+                f"the lock database {path} is damaged: {error}.",
+                hint="Move it away, then compare the log with a checkpoint you trust: foreseal seal adopt.",
+            ) from None
+
+    def head(self) -> Head | None:
+        """The last signed head, or None if this database has never known one."""
+        row = self._db.execute("SELECT size, root FROM head").fetchone()
+        return Head(*row) if row else None
+
+    def swap(self, old: Head | None, new: Head) -> None:
+        """Replace ``old`` by ``new``, durably. Raises `Refused` if the head is not ``old``."""
+        if old is None:
+            changed = self._db.execute(
+                "INSERT INTO head (one, size, root) VALUES (1, ?, ?) ON CONFLICT DO NOTHING",
+                (new.size, new.root),
+            ).rowcount
+        else:
+            changed = self._db.execute(
+                "UPDATE head SET size = ?, root = ? WHERE size = ? AND root = ?",
+                (new.size, new.root, old.size, old.root),
+            ).rowcount
+        if changed != 1:
+            raise Refused(
+                f"{self.path} does not hold the head of {old.size if old else 0} entries that was expected; "
+                "something else has signed for this log."
+            )
+
+    def close(self) -> None:
+        """Let the next process in."""
+        self._db.close()

@@ -1,0 +1,231 @@
+"""Writing a log. An append is acknowledged when it survives a power cut and is under a signed checkpoint.
+
+The order of an append, and what a crash after each step leaves:
+
+1. entry bundles, then tiles, each written aside, fsynced, renamed, the folder fsynced
+   (an unsigned tail, dropped when the log is next opened)
+2. compare-and-swap of size and root in the lock database, committed durably
+   (the disk reproduces what the lock holds; the same checkpoint is signed when the log is next opened)
+3. sign, publish the checkpoint by rename
+   (superseded partial tiles, removed when the log is next opened)
+4. remove the partial tiles that the new ones supersede; acknowledge
+
+A log never signs two checkpoints that are not consistent. Where that cannot be told, it refuses to sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from foreseal.errors import Malformed, ProofError, Refused, SetupError, Tampered
+from foreseal.merkle import EMPTY_ROOT, leaf_hash
+from foreseal.seal.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from foreseal.seal.disk import is_temporary, make_folder, read_file, remove_files, write_file, write_files
+from foreseal.seal.lock import Head, LogLock, default_lock_path
+from foreseal.seal.note import MAX_NOTE, Signer
+from foreseal.seal.reader import CHECKPOINT, LogReader
+from foreseal.seal.tiles import ENTRIES, WIDTH, Edge, partials_of, paths_of, tile_path, write_bundle
+
+_ADOPT = "Compare the log with a checkpoint that you trust: foreseal seal adopt CHECKPOINT"
+_EMPTY = Head(0, EMPTY_ROOT)
+
+
+class Log(LogReader):
+    """A log open for writing, by this process alone. Use it as a context manager.
+
+    ``signer`` is the log's key under the log's origin. ``lock_path`` is the lock database (see
+    `foreseal.seal.lock`), by default one outside the project for each key.
+    """
+
+    def __init__(self, folder: Path, signer: Signer, lock: LogLock, head: Head) -> None:
+        checkpoint = Checkpoint(signer.name, head.size, head.root)
+        super().__init__(folder, checkpoint, sign_checkpoint(checkpoint, signer))
+        self._signer = signer
+        self._lock = lock
+        self._edge: Edge
+        self._tail: list[bytes]
+        self._superseded: set[str] = set()
+
+    @classmethod
+    def create(cls, folder: Path, signer: Signer, lock_path: Path | None = None) -> Log:
+        """Start an empty log. Raises `Refused` if this key has signed one before, or the folder has one."""
+        lock = LogLock(lock_path or default_lock_path(signer.verifier.public))
+        try:
+            if (folder / CHECKPOINT).exists():
+                raise Refused(f"there is a log in {folder} already.")
+            head = lock.head()
+            if head not in (None, _EMPTY):
+                raise Refused(
+                    f"this key has already signed a log of {head.size if head else 0} entries.",
+                    hint="Make a new key for a new log; one key never signs two.",
+                )
+            if head is None:
+                lock.swap(None, _EMPTY)
+        except BaseException:
+            lock.close()
+            raise
+        lock.close()
+        make_folder(folder)
+        return cls.open(folder, signer, lock_path)
+
+    @classmethod
+    def open(cls, folder: Path, signer: Signer, lock_path: Path | None = None) -> Log:
+        """Open for writing, after completing or undoing an append that was interrupted.
+
+        Raises `Busy` while another process has it open, and `Refused` where signing could fork the log: the
+        lock is missing, is behind the published checkpoint, or holds what the disk cannot reproduce.
+        """
+        lock = LogLock(lock_path or default_lock_path(signer.verifier.public))
+        try:
+            head = lock.head()
+            published = _published(folder, signer)
+            if head is None:
+                if published is None:
+                    raise SetupError(f"there is no log in {folder}.", hint="`foreseal init` makes one.")
+                raise Refused(f"{lock.path} knows nothing of the log in {folder}.", hint=_ADOPT)
+            log = cls(folder, signer, lock, head)
+            log._recover(published)
+        except BaseException:
+            lock.close()
+            raise
+        return log
+
+    @classmethod
+    def adopt(
+        cls, folder: Path, signer: Signer, checkpoint: bytes, lock_path: Path | None = None
+    ) -> Checkpoint:
+        """Put the published state of a log under a lock that is missing or behind, and return it.
+
+        ``checkpoint`` is the latest one of this log that the user trusts from elsewhere: a witness, a
+        receipt, another copy; an older one proves less. Every entry on disk is checked. Raises `Refused` if
+        the log in the folder does not extend it, or if the lock remembers a head that the disk does not
+        hold: what was signed cannot be taken back.
+        """
+        trusted = open_checkpoint(checkpoint, [signer.verifier])
+        published = _published(folder, signer)
+        lock = LogLock(lock_path or default_lock_path(signer.verifier.public))
+        try:
+            if published is None:
+                raise Refused(f"there is no checkpoint in {folder} to compare with.")
+            reader = LogReader(folder, published, b"")
+            for _ in reader.entries():
+                pass
+            reader.check_edge()
+            held = lock.head()
+            heads = [(trusted.size, trusted.root, "the checkpoint that you trust")]
+            if held is not None:
+                heads.append((held.size, held.root, "the last one that this key has signed here"))
+            for size, root, what in heads:
+                if size > published.size or reader.root_at(size) != root:
+                    raise Refused(
+                        f"the log in {folder} has {published.size} entries and does not extend {what}, "
+                        f"of {size} entries.",
+                        hint="Restore the missing entries from a newer copy, or start a new log and key.",
+                    )
+            new = Head(published.size, published.root)
+            if held != new:
+                lock.swap(held, new)
+        finally:
+            lock.close()
+        return published
+
+    def append(self, entries: Iterable[bytes]) -> list[int]:
+        """Add entries and return their indices; they are sealed and durable when this returns.
+
+        An entry is 1 to 65 535 bytes of anything. If this raises, the entries may or may not be in the log.
+        """
+        fresh = list(entries)
+        if not fresh:
+            return []
+        size = self.size
+        bundles = self._bundles(fresh)
+        edge = self._edge.copy()
+        tiles = edge.append([leaf_hash(entry) for entry in fresh], size)
+        new = Head(size + len(fresh), edge.root())
+
+        write_files(bundles)
+        write_files({self.folder / path: data for path, data in tiles})
+        self._lock.swap(Head(size, self.checkpoint.root), new)
+        self._edge = edge
+        self._tail = (self._tail + fresh)[-(new.size % WIDTH) :] if new.size % WIDTH else []
+        self._superseded = (self._superseded | partials_of(size)) - partials_of(new.size)
+        self.checkpoint = Checkpoint(self.origin, new.size, new.root)
+        self._tiles.grow(new.size)
+        self._publish()
+        return list(range(size, new.size))
+
+    def close(self) -> None:
+        """Let another process write."""
+        self._lock.close()
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _bundles(self, fresh: list[bytes]) -> dict[Path, bytes]:
+        entries, first = self._tail + fresh, self.size // WIDTH
+        bundles = {}
+        for i in range(0, len(entries), WIDTH):
+            part = entries[i : i + WIDTH]
+            bundles[self.folder / tile_path(ENTRIES, first + i // WIDTH, len(part))] = write_bundle(part)
+        return bundles
+
+    def _publish(self) -> None:
+        self.signed = sign_checkpoint(self.checkpoint, self._signer)
+        write_file(self.folder / CHECKPOINT, self.signed)
+        remove_files(self.folder / path for path in self._superseded)
+        self._superseded = set()
+
+    def _recover(self, published: Checkpoint | None) -> None:
+        """Bring the folder to exactly the state of the lock, or refuse."""
+        if published is not None and published.size > self.size:
+            raise Refused(
+                f"{self._lock.path} holds {self.size} entries, but {published.size} are published in "
+                f"{self.folder}.",
+                hint=_ADOPT,
+            )
+        try:
+            self._edge = self._tiles.edge()
+            self.check_edge()
+            self._tail = self._tiles.bundle(self.size // WIDTH) if self.size % WIDTH else []
+            if published is not None and self.root_at(published.size) != published.root:
+                raise Tampered(f"they do not extend the {published.size} entries that are published.")
+        except ProofError as error:
+            raise Refused(
+                f"the log in {self.folder} does not hold the {self.size} entries that its key has signed: "
+                f"{error.message}",
+                hint="Restore the missing files from a newer copy; `foreseal doctor` names them.",
+            ) from None
+        path = self.folder / CHECKPOINT
+        if published is None or path.read_bytes() != self.signed:
+            write_file(path, self.signed)
+        remove_files(self._strays())
+
+    def _strays(self) -> list[Path]:
+        keep = paths_of(self.size)
+        strays = [path for path in self.folder.iterdir() if path.is_file() and is_temporary(path)]
+        for room in ("tile", "payload"):
+            for path in (self.folder / room).rglob("*"):
+                name = path.relative_to(self.folder).as_posix()
+                if path.is_file() and (is_temporary(path) or (room == "tile" and name not in keep)):
+                    strays.append(path)
+        return strays
+
+
+def _published(folder: Path, signer: Signer) -> Checkpoint | None:
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None
+    try:
+        return open_checkpoint(read_file(path, MAX_NOTE), [signer.verifier])
+    except (Malformed, Tampered) as error:
+        raise Refused(
+            f"{path} is not a checkpoint that this log's key has signed: {error.message}",
+            hint="Restore it from a copy; while the lock database is intact it may also be removed.",
+        ) from None
