@@ -18,9 +18,9 @@ class DatasetReport:
     """What is known of a dataset.
 
     ``rows`` counts vintages, ``subjects`` series or cases, ``appends`` accepted batches. ``rejected`` counts
-    rows that were not kept, by reason; ``flagged`` kept rows, by quality flag; ``witnessed`` rows whose append
-    was sealed before a cutoff (the rest is claimed). ``notes`` are sentences about this dataset, such as what
-    its source left out and why.
+    rows that were not kept, by reason; ``flagged`` kept rows, by quality flag; ``witnessed`` rows that came
+    in an append sealed before a cutoff (the rest is claimed). ``notes`` are sentences about this dataset,
+    such as what its source left out and why.
     """
 
     name: str

@@ -1,0 +1,253 @@
+"""Figures with the tables they are drawn from. The table is always there; the figure needs Bokeh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import polars as pl
+
+from foreseal.figures.calibration import calibration_figure, calibration_table
+from foreseal.figures.fan import fan_figure, fan_table
+from foreseal.figures.regret import regret_figure, regret_table
+from foreseal.figures.reliability import reliability_figure, reliability_table
+from foreseal.figures.skill import skill_figure, skill_table
+from foreseal.figures.style import unit_label
+from foreseal.pages.embed import figure_json
+from foreseal.pages.numbers import local_time, number, percent
+from foreseal.records import quantile_column
+
+if TYPE_CHECKING:
+    from foreseal.pages.report import DecisionReport, TargetReport
+    from foreseal.pages.words import Words
+
+Columns: TypeAlias = dict[str, tuple[str, Callable[[Any], str]]]
+"""What a table shows: column of the frame -> heading and how a value is written."""
+
+MAX_SERIES = 3
+MAX_STEPS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """One figure: ``json`` is empty where it could not be drawn, the table stands for it anyway."""
+
+    key: str
+    title: str
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    json: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """Makes exhibits in one language and time zone; ``draw`` is false where Bokeh is not installed."""
+
+    words: Words
+    timezone: str
+    draw: bool
+
+    def target(self, report: TargetReport, key: str) -> list[Exhibit]:
+        """What belongs to one forecaster's record on one target."""
+        if report.forecasts.is_empty():
+            return []
+        kind = [self._reliability] if report.target.kind == "cases" else [self._fans, self._calibration]
+        found = [exhibit for make in kind for exhibit in make(report, key)]
+        return [*found, *self._skill(report, key)] if report.record.settled else found
+
+    def decision(self, report: DecisionReport, key: str) -> list[Exhibit]:
+        """Savings and regret; nothing before the first outcome."""
+        table = regret_table(report.costs)
+        if table.is_empty():
+            return []
+        words, unit = self.words, unit_label(report.cost_unit)
+        others = [name for name in table.columns if name.startswith("saved ")]
+        columns: Columns = {
+            "cutoff": (words("cutoff"), self._time),
+            "chosen": (words("chosen"), str),
+            "cost": (_united(words("cost"), unit), _decimals(2)),
+            "regret": (_united(words("regret"), unit), _decimals(2)),
+        }
+        for name in others:
+            label = f"{words('saved against')} {name.removeprefix('saved ')}"
+            columns[name] = (_united(label, unit), _decimals(2))
+        return [
+            self._exhibit(
+                key=f"{key}-regret",
+                title=words("Savings and regret"),
+                caption=words(
+                    "Above, what the chosen actions saved against each alternative, adding up over the "
+                    "cutoffs; below, the regret of each choice: its cost above that of the cheapest option "
+                    "listed, known only afterwards."
+                ),
+                table=table,
+                columns=columns,
+                figure=lambda: regret_figure(
+                    table, unit=report.cost_unit, timezone=self.timezone, say=self.words
+                ),
+            )
+        ]
+
+    def _fans(self, report: TargetReport, key: str) -> list[Exhibit]:
+        words, target = self.words, report.target
+        ids = report.forecasts["unique_id"].unique().sort().to_list()
+        digits = _decimals(target.decimals)
+        columns: Columns = {"ds": (words("time"), self._time), "cutoff": (words("cutoff"), self._time)}
+        columns |= {quantile_column(p): (quantile_column(p), digits) for p in target.quantiles}
+        columns |= {"y": (_united(words("outcome"), unit_label(target.unit)), digits)}
+        made = []
+        for position, unique_id in enumerate(ids[:MAX_SERIES]):
+            table = fan_table(report.forecasts, report.outcomes, unique_id).tail(MAX_STEPS)
+            caption = words(
+                "What was forecast and what came. Shaded: central intervals; each step shows the forecast "
+                "with the latest cutoff before it."
+            )
+            if len(ids) > MAX_SERIES:
+                caption += " " + words("{n} of {total} series are drawn.", n=MAX_SERIES, total=len(ids))
+            if table.height == MAX_STEPS:
+                caption += " " + words("Only the latest {n} steps are drawn.", n=MAX_STEPS)
+            made.append(
+                self._exhibit(
+                    key=f"{key}-fan-{position}",
+                    title=words("Forecasts and outcomes: {id}", id=unique_id),
+                    caption=caption,
+                    table=table,
+                    columns=columns,
+                    figure=partial(
+                        fan_figure,
+                        table,
+                        target.quantiles,
+                        unit=target.unit,
+                        timezone=self.timezone,
+                        say=words,
+                    ),
+                )
+            )
+        return made
+
+    def _calibration(self, report: TargetReport, key: str) -> list[Exhibit]:
+        words = self.words
+        table = calibration_table(report.forecasts, report.outcomes, report.target.quantiles)
+        if not table["n"].sum():
+            return []
+        return [
+            self._exhibit(
+                key=f"{key}-calibration",
+                title=words("Calibration"),
+                caption=words(
+                    "How often the outcome was at or below each quantile. On the diagonal, the forecaster's "
+                    "probabilities meant what they said."
+                ),
+                table=table,
+                columns={
+                    "level": (words("quantile level"), "{:g}".format),
+                    "below": (words("share of outcomes at or below the quantile"), percent),
+                    "n": (words("outcomes"), _decimals(0)),
+                },
+                figure=lambda: calibration_figure(table, say=words),
+            )
+        ]
+
+    def _reliability(self, report: TargetReport, key: str) -> list[Exhibit]:
+        words = self.words
+        table = reliability_table(report.forecasts, report.outcomes)
+        if table.is_empty():
+            return []
+        return [
+            self._exhibit(
+                key=f"{key}-reliability",
+                title=words("Reliability"),
+                caption=words(
+                    "Cases in groups of about equal probability: how often the event happened in each group. "
+                    "Bars are 95 % intervals."
+                ),
+                table=table,
+                columns={
+                    "p": (words("predicted probability"), percent),
+                    "observed": (words("observed share"), percent),
+                    "low": (words("95 % interval, from"), percent),
+                    "high": (words("95 % interval, to"), percent),
+                    "n": (words("cases"), _decimals(0)),
+                },
+                figure=lambda: reliability_figure(table, say=words),
+            )
+        ]
+
+    def _skill(self, report: TargetReport, key: str) -> list[Exhibit]:
+        words, target = self.words, report.target
+        table = skill_table(report.record.scores)
+        unit = target.unit if target.rule == "wis" else "1"
+        digits = _decimals(max(target.decimals, 1) if target.rule == "wis" else 4)
+        return [
+            self._exhibit(
+                key=f"{key}-skill",
+                title=words("Score over time"),
+                caption=words(
+                    "Every settled cutoff, none left out; lower is better. The lines are means over all "
+                    "cutoffs so far."
+                ),
+                table=table,
+                columns={
+                    "cutoff": (words("cutoff"), self._time),
+                    "status": (words("status"), words),
+                    "n": (words("values"), _decimals(0)),
+                    "mean": (_united(words("score"), unit_label(unit)), digits),
+                    "baseline": (_united(words("baseline"), unit_label(unit)), digits),
+                    "running_mean": (words("forecast, running mean"), digits),
+                    "running_baseline": (words("baseline, running mean"), digits),
+                    "skill": (words("skill so far"), percent),
+                },
+                figure=lambda: skill_figure(
+                    table, rule=target.rule, unit=unit, timezone=self.timezone, say=words
+                ),
+            )
+        ]
+
+    def _exhibit(
+        self,
+        *,
+        key: str,
+        title: str,
+        caption: str,
+        table: pl.DataFrame,
+        columns: Columns,
+        figure: Callable[[], Any],
+    ) -> Exhibit:
+        header = tuple(label for label, _ in columns.values())
+        shown = [form for _, form in columns.values()]
+        rows = tuple(
+            tuple(form(value) for form, value in zip(shown, row, strict=True))
+            for row in table.select(*columns).iter_rows()
+        )
+        return Exhibit(key, title, caption, header, rows, figure_json(figure(), key) if self.draw else "")
+
+    def _time(self, instant: datetime | None) -> str:
+        return local_time(instant, self.timezone)
+
+
+def _decimals(decimals: int) -> Callable[[float | None], str]:
+    return lambda value: number(value, decimals)
+
+
+def _united(label: str, unit: str) -> str:
+    return f"{label} ({unit})" if unit else label
+
+
+def plan_table(report: DecisionReport, timezone: str) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The latest action as a table: one row per time, one column per thing that is set."""
+    keys = list(dict.fromkeys((s.key, s.unit) for s in report.plan))
+    times = list(dict.fromkeys(s.ds for s in report.plan))
+    held = {(s.ds, s.key, s.unit): s.value for s in report.plan}
+    rows = [
+        [local_time(ds, timezone), *(_setting(held.get((ds, key, unit))) for key, unit in keys)]
+        for ds in times
+    ]
+    return tuple(_united(key, unit_label(unit)) for key, unit in keys), rows
+
+
+def _setting(value: float | str | None) -> str:
+    return value if isinstance(value, str) else number(value, 0 if value == round(value or 0) else 2)

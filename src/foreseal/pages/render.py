@@ -1,0 +1,205 @@
+"""`ReportData` -> one HTML file that works offline, for ever, and without trusting its sender's server."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from foreseal.clock import format_instant
+from foreseal.figures.style import unit_label
+from foreseal.pages.embed import Scripts
+from foreseal.pages.exhibits import Studio, plan_table
+from foreseal.pages.numbers import local_time, number, percent
+from foreseal.pages.report import DecisionReport, ReportData, TargetReport
+from foreseal.pages.words import Words
+from foreseal.score.record import Coverage, TrackRecord
+
+HEADLINE_LEVEL = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One headline number."""
+
+    label: str
+    value: str
+    note: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionCost:
+    """Totals of one option of a decision over the cutoffs whose outcome is known."""
+
+    name: str
+    chosen: int
+    expected: float
+    cost: float
+    saved: float
+
+
+def render_report(data: ReportData, *, lang: str = "en", figures: bool = True) -> str:
+    """The report as HTML.
+
+    Figures need the extra ``plots``; without it, or with ``figures=False``, the page has tables only and says
+    so. Equal data gives equal bytes.
+    """
+    words = Words(lang)
+    draw = figures and importlib.util.find_spec("bokeh") is not None
+    studio = Studio(words, data.timezone, draw)
+    targets = [(t, f"target-{k}", studio.target(t, f"target-{k}")) for k, t in enumerate(data.targets)]
+    decisions = [
+        (d, f"decision-{k}", studio.decision(d, f"decision-{k}")) for k, d in enumerate(data.decisions)
+    ]
+    drawn = any(e.json for *_, exhibits in (*targets, *decisions) for e in exhibits)
+    scripts = Scripts.for_figures() if drawn else Scripts()
+    page = _environment().get_template("report.html.j2")
+    return page.render(
+        _=words,
+        data=data,
+        targets=targets,
+        decisions=decisions,
+        cards=_cards(data, words),
+        with_figures=draw,
+        scripts=[Markup(text) for text in scripts.sources],
+        policy=scripts.policy(),
+        number=number,
+        percent=percent,
+        local=lambda instant: local_time(instant, data.timezone),
+        utc=format_instant,
+        unit=unit_label,
+        option_costs=option_costs,
+        plan=lambda report: plan_table(report, data.timezone),
+        question=lambda report: _question(report, words),
+        raw=Markup,
+    )
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("foreseal.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _cards(data: ReportData, words: Words) -> list[tuple[str, list[Card]]]:
+    """Headline numbers: a row per target, and one for the receipts."""
+    rows = [
+        (
+            f"{report.target.name} · {report.record.forecaster}",
+            [
+                _skill_card(report, words),
+                *_coverage_card(report.record.coverage, report, words),
+                _cutoff_card(report.record, words),
+            ],
+        )
+        for report in data.targets
+    ]
+    if data.log:
+        good = data.log.receipts == data.log.receipts_total and not data.log.failures
+        card = Card(
+            words("Receipts verified offline"),
+            words("{n} of {total}", n=number(data.log.receipts, 0), total=number(data.log.receipts_total, 0)),
+            words("against a log of {n} entries", n=number(data.log.size, 0)),
+            "good" if good else "bad",
+        )
+        if rows:
+            rows[-1][1].append(card)
+        else:
+            rows.append(("", [card]))
+    return rows
+
+
+def _skill_card(report: TargetReport, words: Words) -> Card:
+    record = report.record
+    scale = 1 if report.target.rule == "wis" else 4
+    if not record.settled:
+        return Card(words("Skill"), percent(None), words("no cutoff has settled yet"))
+    note = words(
+        "mean {rule} {mine} against {base} of {baseline}",
+        rule=record.rule.upper(),
+        mine=number(record.mean, scale),
+        base=number(record.baseline_mean, scale),
+        baseline=report.target.baseline,
+    )
+    return Card(words("Skill"), percent(record.skill), note, "good" if record.skill > 0 else "bad")
+
+
+def _coverage_card(coverage: Sequence[Coverage], report: TargetReport, words: Words) -> list[Card]:
+    if not coverage:
+        return []
+    nearest = min(coverage, key=lambda c: abs(c.level - HEADLINE_LEVEL))
+    note = words(
+        "95 % interval {low} to {high}; mean width {width}",
+        low=percent(nearest.low),
+        high=percent(nearest.high),
+        width=f"{number(nearest.width)} {unit_label(report.target.unit)}".strip(),
+    )
+    label = words("Coverage of the {level} interval", level=percent(nearest.level, 0))
+    return [Card(label, percent(nearest.observed), note)]
+
+
+def _cutoff_card(record: TrackRecord, words: Words) -> Card:
+    missed = record.not_scored()
+    note = ", ".join(words("{n} {status}", n=n, status=words(status)) for status, n in missed.items())
+    return Card(
+        words("Cutoffs settled"),
+        words("{n} of {total}", n=record.settled, total=record.settled + record.pending),
+        note or words("none missing, none late"),
+        "bad" if missed else "good",
+    )
+
+
+def _question(report: TargetReport, words: Words) -> str:
+    """The target as one sentence."""
+    target = report.target
+    if target.kind == "cases":
+        return words(
+            "At each of {n} declared cutoffs: the probability of the label, case by case; scored by {rule} "
+            "against {baseline}.",
+            n=len(target.cutoffs),
+            rule=target.rule,
+            baseline=target.baseline,
+        )
+    return words(
+        "At each of {n} declared cutoffs: {horizon} steps of {freq} of {dataset}, as {k} quantiles; "
+        "scored by {rule} against {baseline}.",
+        n=len(target.cutoffs),
+        horizon=target.horizon,
+        freq=target.freq or "1",
+        dataset=target.dataset,
+        k=len(target.quantiles),
+        rule=target.rule.upper(),
+        baseline=target.baseline,
+    )
+
+
+def option_costs(report: DecisionReport) -> list[OptionCost]:
+    """Totals per option, in the order in which the policy lists them."""
+    costs = report.costs
+    if costs.is_empty():
+        return []
+    known = costs.filter(pl.col("cost").is_not_null().all().over("cutoff"))
+    paid = known.filter("chosen")["cost"].sum()
+    found = []
+    for name in costs["option"].unique(maintain_order=True):
+        all_rows, rows = costs.filter(pl.col("option") == name), known.filter(pl.col("option") == name)
+        total = float(rows["cost"].sum())
+        found.append(
+            OptionCost(
+                name=name,
+                chosen=int(all_rows["chosen"].sum()),
+                expected=float(rows["expected_cost"].sum()),
+                cost=total,
+                saved=total - float(paid),
+            )
+        )
+    return found
