@@ -1,0 +1,157 @@
+"""The bytes of a published log against its signed root: every damaged file is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from foreseal.errors import Malformed, ProofError
+from foreseal.merkle import HASH_SIZE, leaf_hash
+from foreseal.seal.checkpoint import Checkpoint
+from foreseal.seal.disk import is_temporary, read_file
+from foreseal.seal.reader import CHECKPOINT
+from foreseal.seal.schema import MAX_PAYLOAD
+from foreseal.seal.tiles import (
+    ENTRIES,
+    MAX_BUNDLE,
+    WIDTH,
+    Edge,
+    bundles_of,
+    parse_tile_path,
+    read_bundle,
+    tile_path,
+    tiles_of,
+)
+
+
+@dataclass(slots=True)
+class Audit:
+    """What the files of a log hold. ``entries`` are complete only if there are no ``problems``."""
+
+    entries: list[bytes] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def audit_files(folder: Path, checkpoint: Checkpoint) -> Audit:
+    """Recompute the tree from the entries and compare it with every tile, and with the signed root."""
+    audit = Audit()
+    bundles = {index: _bundle(audit, folder, index, width) for index, width in bundles_of(checkpoint.size)}
+    stored = {tile: _tile(audit, folder, *tile) for tile in tiles_of(checkpoint.size)}
+    leaves: list[bytes] = []
+    for index, width in bundles_of(checkpoint.size):
+        entries, hashes = bundles[index], stored[0, index, width]
+        if entries is not None:
+            leaves += map(leaf_hash, entries)
+        elif hashes is not None:
+            leaves += hashes
+        else:
+            return audit
+    edge = Edge()
+    computed = dict(edge.append(leaves, 0))
+    if edge.root() == checkpoint.root:
+        # The entries are what was signed, so a tile that says otherwise is the damaged one.
+        for tile, found in stored.items():
+            if found is not None and b"".join(found) != computed[tile_path(*tile)]:
+                audit.problems.append(f"{tile_path(*tile)} does not hold the hashes of the entries.")
+    else:
+        _blame_entries(audit, checkpoint, stored, leaves)
+    for index in bundles:
+        audit.entries += bundles[index] or ()
+    _check_strays(audit, folder, checkpoint.size)
+    return audit
+
+
+def _bundle(audit: Audit, folder: Path, index: int, width: int) -> list[bytes] | None:
+    path = tile_path(ENTRIES, index, width)
+    try:
+        entries = read_bundle(read_file(folder / path, MAX_BUNDLE))
+    except Malformed as error:
+        audit.problems.append(f"{path}: {error.message}")
+    except ProofError:
+        audit.problems.append(f"{path} is missing.")
+    else:
+        if len(entries) == width:
+            return entries
+        audit.problems.append(f"{path} holds {len(entries)} entries, not {width}.")
+    return None
+
+
+def _tile(audit: Audit, folder: Path, level: int, index: int, width: int) -> list[bytes] | None:
+    path = tile_path(level, index, width)
+    try:
+        data = read_file(folder / path, WIDTH * HASH_SIZE)
+    except Malformed:
+        data = b""
+    except ProofError:
+        audit.problems.append(f"{path} is missing.")
+        return None
+    if len(data) != width * HASH_SIZE:
+        audit.problems.append(f"{path} does not hold {width} hashes.")
+        return None
+    return [data[i : i + HASH_SIZE] for i in range(0, len(data), HASH_SIZE)]
+
+
+def _blame_entries(
+    audit: Audit,
+    checkpoint: Checkpoint,
+    stored: dict[tuple[int, int, int], list[bytes] | None],
+    leaves: list[bytes],
+) -> None:
+    """The entries do not give the signed root: name those that the tiles of level 0 do not hold."""
+    blamed = False
+    for index, width in bundles_of(checkpoint.size):
+        for i, leaf in enumerate(stored[0, index, width] or ()):
+            at = index * WIDTH + i
+            if leaves[at] != leaf:
+                blamed = True
+                audit.problems.append(
+                    f"{tile_path(ENTRIES, index, width)}: entry {at} is not the one that the tree holds."
+                )
+    if not blamed:
+        audit.problems.append(
+            f"{CHECKPOINT}: its root is not the root of the {checkpoint.size} entries in the folder."
+        )
+
+
+def _check_strays(audit: Audit, folder: Path, size: int) -> None:
+    """Files that the checkpoint does not account for: harmless remains are noted, others are problems."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not path.is_file() or name == CHECKPOINT:
+            continue
+        if is_temporary(path):
+            audit.notes.append(f"{name} was left by an interrupted write.")
+        elif name.startswith("payload/sha256/") and name.count("/") == 2:
+            if not _holds(path):
+                audit.problems.append(f"{name} does not hold the payload of this digest.")
+        else:
+            _check_tile_stray(audit, folder, name, size)
+
+
+def _holds(path: Path) -> bool:
+    try:
+        return sha256(read_file(path, MAX_PAYLOAD)).hexdigest() == path.name
+    except Malformed:
+        return False
+
+
+def _check_tile_stray(audit: Audit, folder: Path, name: str, size: int) -> None:
+    tile = parse_tile_path(name)
+    if tile is None:
+        audit.problems.append(f"{name} does not belong to a log.")
+        return
+    level, index, width = tile
+    reach = size >> (8 * level) if isinstance(level, int) else size
+    present = min(reach - index * WIDTH, WIDTH)
+    if width == present:
+        return
+    if width > present:
+        audit.notes.append(f"{name} is beyond the signed size; an interrupted append left it.")
+        return
+    current = (folder / tile_path(level, index, present)).read_bytes()
+    if current.startswith((folder / name).read_bytes()):
+        audit.notes.append(f"{name} is superseded; the next append removes it.")
+    else:
+        audit.problems.append(f"{name} is superseded, and does not agree with the tile that supersedes it.")

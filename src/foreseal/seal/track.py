@@ -1,0 +1,60 @@
+"""One declared target, and what was said about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from foreseal.clock import Frequency
+from foreseal.seal.entry import Entry
+from foreseal.seal.scoring import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An entry and its index in the log."""
+
+    index: int
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a forecaster stands at one cutoff: the forecast that counts, or why none does."""
+
+    status: str
+    forecast: Placed | None = None
+    data: bytes | None = None
+
+
+@dataclass(slots=True)
+class Track:
+    """One declared target and everything said about it that counts."""
+
+    declared: Placed
+    terms: Terms
+    cutoffs: tuple[datetime, ...]
+    forecasts: dict[tuple[str, int], list[Placed]] = field(default_factory=dict)
+    outcomes: dict[int, list[Placed]] = field(default_factory=dict)
+    scores: dict[int, list[Placed]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return str(self.declared.entry["name"])
+
+    @property
+    def forecasters(self) -> dict[str, str]:
+        """Name to author, in declared order."""
+        return {each["name"]: each["author"] for each in self.declared.entry["forecasters"]}
+
+    @property
+    def mode(self) -> str:
+        """``live`` or ``replay``."""
+        return str(self.declared.entry["mode"])
+
+    def settles_at(self, seq: int) -> datetime:
+        """When the outcome of a cutoff is fixed."""
+        target, end = self.declared.entry, self.cutoffs[seq]
+        if self.terms.form == "series":
+            end = Frequency.parse(target["freq"]).shift(end, target["horizon"])
+        return end + timedelta(seconds=target["outcome"]["deadline"])
