@@ -1,0 +1,320 @@
+"""The long-frame contract: what a model is given, checked at the door, and users' own frames in and out.
+
+A long frame has one row per value: ``unique_id: str``, ``ds: Datetime("us", "UTC")``, ``y: Float64`` where
+null or NaN means missing. Forecasts add ``cutoff`` and one column ``q0.1`` per quantile level.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from foreseal.clock import Frequency, format_instant
+from foreseal.errors import DataError
+
+UTC_TIME = pl.Datetime("us", "UTC")
+WALL_TIME = pl.Datetime("us")
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Series as known at a cutoff.
+
+    ``frame`` is a long frame sorted by ``unique_id, ds``. The first step to forecast is ``start`` for every
+    series if given, else each series' first grid instant at or after ``cutoff`` if given, else the step
+    after its own last ``ds``; rows from there on are not shown to models. ``covariates`` is a wide frame
+    (optional ``unique_id``, ``ds``, one numeric column each) exactly as known at the cutoff, where rows at
+    and after the first step are values known in advance. ``timezone`` (IANA) is that of calendars.
+    """
+
+    frame: pl.DataFrame
+    freq: Frequency
+    cutoff: datetime | None = None
+    start: datetime | None = None
+    covariates: pl.DataFrame | None = None
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        schema = self.frame.schema
+        wrong = [
+            f"{name}: {schema.get(name)}"
+            for name, kind in (("unique_id", pl.String), ("ds", UTC_TIME), ("y", pl.Float64))
+            if schema.get(name) != kind
+        ]
+        if wrong:
+            raise DataError(
+                f"A panel needs unique_id: String, ds: Datetime('us', 'UTC') and y: Float64; got {wrong}.",
+                hint="foreseal.frame.read() turns a user's frame into this form.",
+            )
+
+    def ids(self) -> tuple[str, ...]:
+        """Names of the series, sorted."""
+        return tuple(self.frame["unique_id"].unique().sort().to_list())
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a user's frame was, so that a result can be given back in the same form.
+
+    ``backend`` is a narwhals name (``pandas``, ``polars``, ``pyarrow``); ``ds`` is the time column's Polars
+    type (naive stays naive, a date stays a date), ``id`` that of the series' names.
+    """
+
+    backend: str
+    id: pl.DataType
+    ds: pl.DataType
+    id_col: str = "unique_id"
+    time_col: str = "ds"
+    target_col: str = "y"
+
+    def give(self, frame: pl.DataFrame) -> Any:
+        """``frame`` (with ``unique_id, ds, cutoff`` in UTC) as the user's kind, with the user's names."""
+        times = [_as_given(name, self.ds) for name in ("ds", "cutoff") if name in frame.columns]
+        out = frame.with_columns(pl.col("unique_id").cast(self.id), *times)
+        out = out.rename({"unique_id": self.id_col, "ds": self.time_col})
+        if self.backend == "polars":
+            return out
+        if self.backend == "pyarrow":
+            return out.to_arrow()
+        import narwhals.stable.v2 as nw
+
+        # Column by column: Polars' own conversion to pandas would need pyarrow.
+        zone = getattr(self.ds, "time_zone", None)
+        columns: dict[str, Any] = {}
+        for column in out.iter_columns():
+            if isinstance(column.dtype, pl.Datetime) and zone:
+                column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+            listed = column.dtype in (pl.String, pl.Date)
+            columns[column.name] = column.to_list() if listed else column.to_numpy()
+        backend: Any = self.backend
+        given = nw.from_dict(columns, backend=backend)
+        if zone:
+            stamps = nw.col(self.time_col, "cutoff").dt.replace_time_zone("UTC")
+            given = given.with_columns(stamps.dt.convert_time_zone(zone))
+        return given.to_native()
+
+
+def _as_given(name: str, kind: pl.DataType) -> pl.Expr:
+    zone = getattr(kind, "time_zone", None)
+    if zone:
+        return pl.col(name).dt.convert_time_zone(zone).cast(kind)
+    return pl.col(name).dt.replace_time_zone(None).cast(kind)
+
+
+def read(
+    df: Any, *, id_col: str = "unique_id", time_col: str = "ds", target_col: str | None = "y"
+) -> tuple[pl.DataFrame, Kind]:
+    """A user's frame (pandas, Polars, pyarrow) as a long frame in UTC, other columns kept, and its `Kind`.
+
+    Naive times are taken as they are, as if in UTC. With ``target_col=None`` there is no ``y`` (covariates).
+    Raises `DataError` naming the column, and the series and instant where there is one.
+    """
+    frame, backend = _to_polars(df)
+    names = [id_col, time_col, *([target_col] if target_col else [])]
+    absent = [name for name in names if name not in frame.columns]
+    if absent:
+        raise DataError(
+            f"The frame has no column {', '.join(map(repr, absent))}; it has {', '.join(frame.columns)}.",
+            hint="Name yours with id_col=, time_col= and target_col=.",
+        )
+    given = frame.schema
+    if not (given[time_col].is_(pl.Date) or isinstance(given[time_col], pl.Datetime)):
+        raise DataError(
+            f"Column {time_col!r} holds {given[time_col]}, not dates or times.",
+            hint="Parse it first, for example with str.to_datetime() or pandas.to_datetime().",
+        )
+    if target_col and not given[target_col].is_numeric():
+        raise DataError(
+            f"Column {target_col!r} holds {given[target_col]}, not numbers.", hint="Convert it first."
+        )
+    kind = Kind(backend, given[id_col], given[time_col], id_col, time_col, target_col or "y")
+    frame = frame.rename(dict(zip(names, ("unique_id", "ds", "y"), strict=False)))
+    extra = [pl.col("y").cast(pl.Float64)] if target_col else []
+    frame = frame.with_columns(
+        pl.col("unique_id").cast(pl.String),
+        *extra,
+        *(_as_utc(n, t) for n, t in frame.schema.items() if t.is_temporal()),
+    )
+    empty = frame.filter(pl.col("unique_id").is_null() | pl.col("ds").is_null())
+    if not empty.is_empty():
+        raise DataError(
+            f"{empty.height} rows have no {id_col} or no {time_col}.", hint="Drop or repair them."
+        )
+    if target_col:
+        _refuse_infinite(frame)
+    return frame, kind
+
+
+def _to_polars(df: Any) -> tuple[pl.DataFrame, str]:
+    import narwhals.stable.v2 as nw
+
+    try:
+        frame = nw.from_native(df, eager_only=True)
+    except TypeError:
+        raise DataError(
+            f"{type(df).__name__} is not a data frame.",
+            hint="Give a pandas or Polars frame or a pyarrow table.",
+        ) from None
+    backend = frame.implementation.value
+    if backend == "polars":
+        return df, backend
+    if backend == "pyarrow":
+        table = pl.from_arrow(df)
+        assert isinstance(table, pl.DataFrame)
+        return table, backend
+    columns = []
+    for column in frame.iter_columns():
+        if isinstance(column.dtype, nw.Datetime):
+            zone = column.dtype.time_zone
+            naive = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if zone else column
+            values = pl.Series(column.name, naive.to_numpy())
+            columns.append(values.dt.replace_time_zone("UTC").dt.convert_time_zone(zone) if zone else values)
+        elif column.dtype.is_numeric():
+            columns.append(pl.Series(column.name, column.to_numpy(), nan_to_null=True))
+        else:
+            columns.append(pl.Series(column.name, column.to_list()))
+    return pl.DataFrame(columns), backend
+
+
+def _as_utc(name: str, kind: pl.DataType) -> pl.Expr:
+    if not kind.is_(pl.Date) and not isinstance(kind, pl.Datetime):
+        return pl.col(name)
+    column = (
+        pl.col(name).cast(pl.Datetime("us")) if getattr(kind, "time_zone", None) is None else pl.col(name)
+    )
+    if getattr(kind, "time_zone", None) is None:
+        return column.dt.replace_time_zone("UTC")
+    return column.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
+
+
+def _refuse_infinite(frame: pl.DataFrame) -> None:
+    infinite = frame.filter(pl.col("y").is_infinite())
+    if not infinite.is_empty():
+        row = infinite.row(0, named=True)
+        raise DataError(
+            f"Series {row['unique_id']!r} is infinite at {format_instant(row['ds'])}.",
+            hint="Replace infinite values by missing ones, or drop the rows.",
+        )
+
+
+def refuse_repeats(frame: pl.DataFrame, keys: Sequence[str] = ("unique_id", "ds")) -> None:
+    """Raise `DataError`, naming the series and the instant, if two rows share the same keys."""
+    repeats = frame.filter(frame.select(keys).is_duplicated())
+    if not repeats.is_empty():
+        row = repeats.row(0, named=True)
+        raise DataError(
+            f"Series {row.get('unique_id', '')!r} has more than one row at {format_instant(row['ds'])} "
+            f"({repeats.height} such rows in all).",
+            hint="Keep one row per series and instant, or give a known_at column and a cutoff.",
+        )
+
+
+def shift(instant: datetime, freq: Frequency, steps: int, timezone: str = "UTC") -> datetime:
+    """``instant`` moved by steps; days and longer units step on the wall clock of ``timezone``."""
+    if timezone == "UTC" or (freq.step is not None and freq.step < timedelta(days=1)):
+        return freq.shift(instant, steps)
+    local = pl.select(to_wall(pl.lit(instant, UTC_TIME), timezone)).item()
+    moved = pl.lit(freq.shift(local, steps), WALL_TIME)
+    result: datetime = pl.select(from_wall(moved, timezone)).item()
+    return result
+
+
+def first_step(anchor: datetime, freq: Frequency, cutoff: datetime, timezone: str = "UTC") -> datetime:
+    """The first instant at or after ``cutoff`` on the grid that runs through ``anchor``."""
+    if freq.step is not None:
+        steps = -((anchor - cutoff) // freq.step)
+    else:
+        steps = ((cutoff.year - anchor.year) * 12 + cutoff.month - anchor.month) // freq.months
+    while shift(anchor, freq, steps, timezone) >= cutoff:
+        steps -= 1
+    while shift(anchor, freq, steps, timezone) < cutoff:
+        steps += 1
+    return shift(anchor, freq, steps, timezone)
+
+
+def infer_frequency(frame: pl.DataFrame) -> Frequency:
+    """The step shared by all series of a long frame. Raises `DataError` if there is none, naming a series."""
+    gaps = (
+        frame.sort("unique_id", "ds")
+        .select("unique_id", gap=pl.col("ds").diff().over("unique_id").dt.total_microseconds())
+        .drop_nulls()
+    )
+    if gaps.is_empty():
+        raise DataError(
+            "Every series has a single row, so the frequency cannot be inferred.", hint="Give freq='1d'."
+        )
+    usual = _usual_gaps(gaps, 1)
+    step = int(usual.group_by("gap").len().sort(["len", "gap"], descending=[True, False])["gap"][0])
+    calendar = _calendar_frequency(frame) if step >= 28 * 86_400_000_000 else None
+    if calendar is not None:
+        return calendar
+    settled = _usual_gaps(gaps, 3).filter(pl.col("gap") != step)
+    uneven = gaps.filter(pl.col("gap") % step != 0)
+    if not settled.is_empty() or not uneven.is_empty():
+        other = (settled if not settled.is_empty() else uneven).row(0, named=True)
+        raise DataError(
+            f"Mixed frequencies: most series step by {timedelta(microseconds=step)}, series "
+            f"{other['unique_id']!r} by {timedelta(microseconds=other['gap'])}.",
+            hint="Give freq=, or forecast the two kinds separately.",
+        )
+    for unit, size in _UNITS:
+        if step % size == 0:
+            return Frequency(step // size, unit)
+    return Frequency(step, "us")
+
+
+_UNITS = (
+    ("w", 604_800_000_000),
+    ("d", 86_400_000_000),
+    ("h", 3_600_000_000),
+    ("min", 60_000_000),
+    ("s", 1_000_000),
+    ("ms", 1_000),
+)
+
+
+def _usual_gaps(gaps: pl.DataFrame, least: int) -> pl.DataFrame:
+    """The most frequent gap of every series that has at least ``least`` gaps, most of them alike."""
+    counts = gaps.group_by("unique_id", "gap").len().with_columns(all=pl.col("len").sum().over("unique_id"))
+    best = (
+        counts.sort(["unique_id", "len", "gap"], descending=[False, True, False])
+        .group_by("unique_id", maintain_order=True)
+        .first()
+    )
+    return best.filter((pl.col("all") >= least) & ((least == 1) | (2 * pl.col("len") > pl.col("all"))))
+
+
+def _calendar_frequency(frame: pl.DataFrame) -> Frequency | None:
+    """Months, quarters or years, if every ds falls on the same day (or the last day) of its month."""
+    ds = frame.select(
+        "unique_id", "ds", last=pl.col("ds").dt.month_end() == pl.col("ds"), day=pl.col("ds").dt.day()
+    )
+    same = ds.group_by("unique_id").agg(one=pl.col("day").n_unique() == 1, end=pl.col("last").all())
+    if not (same["one"] | same["end"]).all():
+        return None
+    month = pl.col("ds").dt.year() * 12 + pl.col("ds").dt.month()
+    gaps = ds.sort("unique_id", "ds").select(gap=month.diff().over("unique_id")).drop_nulls()["gap"]
+    step = functools.reduce(np.gcd, gaps.unique().to_list())
+    for unit, months in (("y", 12), ("q", 3), ("mo", 1)):
+        if step and step % months == 0:
+            return Frequency(int(step // months), unit)
+    return None
+
+
+def to_wall(column: pl.Expr, timezone: str) -> pl.Expr:
+    return column.dt.convert_time_zone(timezone).dt.replace_time_zone(None)
+
+
+def from_wall(column: pl.Expr, timezone: str) -> pl.Expr:
+    """UTC of a wall-clock time: the first of two, and an hour later if the clock skips it."""
+    there = column.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+    later = (column + timedelta(hours=1)).dt.replace_time_zone(
+        timezone, ambiguous="earliest", non_existent="null"
+    )
+    return pl.coalesce(there, later).dt.convert_time_zone("UTC")

@@ -1,0 +1,87 @@
+"""Models by name: ``seasonal_naive(168)``, ``ridge``, ``lightgbm(trees=200)``.
+
+A name stands for ``module:Class``, imported when asked for. Other packages add theirs through the
+entry-point group ``foreseal.models``; they cannot replace a name listed here.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from foreseal.errors import ModelError
+from foreseal.predict.model import Classifier, Model
+
+GROUP = "foreseal.models"
+
+MODELS = {
+    "seasonal_naive": "foreseal.predict.naive:SeasonalNaive",
+    "drift": "foreseal.predict.naive:Drift",
+    "ridge": "foreseal.predict.ridge:Ridge",
+    "theta": "foreseal.predict.theta:Theta",
+    "lightgbm": "foreseal.predict.boost:LightGBM",
+}
+CLASSIFIERS = {
+    "logistic": "foreseal.predict.classify:Logistic",
+    "prevalence": "foreseal.predict.classify:Prevalence",
+}
+
+
+def names() -> tuple[str, ...]:
+    """Every name that `resolve` or `resolve_classifier` knows, sorted."""
+    return tuple(sorted({*MODELS, *CLASSIFIERS, *(point.name for point in entry_points(group=GROUP))}))
+
+
+def parse(expression: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    """Name, positional and keyword arguments of ``name`` or ``name(1, key='x')``; literals only."""
+    try:
+        tree = ast.parse(expression.strip(), mode="eval").body
+        call = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
+        if not isinstance(call.func, ast.Name) or any(keyword.arg is None for keyword in call.keywords):
+            raise ValueError
+        positional = tuple(ast.literal_eval(argument) for argument in call.args)
+        named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+    except (SyntaxError, ValueError):
+        raise ModelError(
+            f"{expression!r} does not name a model.",
+            hint="Write a name, with literal arguments if any: ridge, seasonal_naive(168).",
+        ) from None
+    return call.func.id, positional, named
+
+
+def resolve(expression: str) -> Model:
+    """The model of an expression such as ``seasonal_naive(168)``. Raises `ModelError`."""
+    return cast(Model, _make(expression, Model, "a model of series", MODELS))
+
+
+def resolve_classifier(expression: str) -> Classifier:
+    """The classifier of an expression such as ``logistic``. Raises `ModelError`."""
+    return cast(Classifier, _make(expression, Classifier, "a classifier of cases", CLASSIFIERS))
+
+
+def _make(expression: str, protocol: type, what: str, own: dict[str, str]) -> object:
+    name, positional, named = parse(expression)
+    path = MODELS.get(name) or CLASSIFIERS.get(name)
+    if path is not None:
+        module, _, attribute = path.partition(":")
+        factory = getattr(importlib.import_module(module), attribute)
+    else:
+        found = [point for point in entry_points(group=GROUP) if point.name == name]
+        if not found:
+            near = difflib.get_close_matches(name, names(), 1)
+            raise ModelError(
+                f"There is no model {name!r}.",
+                hint=f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(names())}.",
+            )
+        factory = found[0].load()
+    try:
+        model: object = factory(*positional, **named)
+    except TypeError as error:
+        raise ModelError(f"{expression!r}: {error}.", hint=f"See help({factory.__name__}).") from None
+    # Both protocols have fit and predict, so the catalogue's own tables tell them apart; others are trusted.
+    if not isinstance(model, protocol) or (path is not None and name not in own):
+        raise ModelError(f"{name!r} is not {what}.", hint=f"Known are: {', '.join(sorted(own))}.")
+    return model

@@ -1,0 +1,68 @@
+"""What a model is: the protocols of this room.
+
+A constructor stores keyword arguments and does nothing else, so that ``repr(model)`` names a model
+completely; what is learnt goes into attributes that ``fit`` sets. ``fit`` on a zero-shot model only keeps
+the panel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self, runtime_checkable
+
+import polars as pl
+
+from foreseal.errors import DataError
+from foreseal.frame import Panel
+from foreseal.records import Forecast, Probabilities
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Forecasts series as quantiles."""
+
+    def fit(self, panel: Panel) -> Self:
+        """Learn from a panel. Raises `ModelError` if there is nothing to learn from."""
+        ...
+
+    def predict(self, h: int, quantiles: Sequence[float]) -> Forecast:
+        """The next ``h`` steps of every series of the panel that has any value."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """Subjects with features known at the cutoff and, where it is known by then, a label.
+
+    ``features`` has ``case_id`` and numeric columns; ``labels`` has ``case_id, y`` with y 0 or 1.
+    """
+
+    features: pl.DataFrame
+    labels: pl.DataFrame
+
+    def __post_init__(self) -> None:
+        for name, frame, needed in (
+            ("features", self.features, {"case_id"}),
+            ("labels", self.labels, {"case_id", "y"}),
+        ):
+            absent = needed - set(frame.columns)
+            if absent:
+                raise DataError(f"The {name} have no column {', '.join(sorted(absent))}.")
+            if frame["case_id"].is_duplicated().any():
+                raise DataError(
+                    f"The {name} have more than one row for a case.", hint="Keep the latest vintage."
+                )
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """Gives each case the probability of its positive label."""
+
+    def fit(self, cases: Cases) -> Self:
+        """Learn from the cases that have a label."""
+        ...
+
+    def predict(self, features: pl.DataFrame) -> Probabilities:
+        """One probability per row of ``case_id`` and the features learnt from."""
+        ...

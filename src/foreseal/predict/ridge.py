@@ -1,0 +1,183 @@
+"""Seasonal ridge: one small regression per series and step ahead, many at once.
+
+Each step ahead of each series has its own coefficients on the features of `foreseal.predict.design`; where
+origins lie a day apart, that is one regression per hour of the day. The penalty minimises generalised
+cross-validation (Golub, Heath and Wahba, 1979), summed over the steps of a series. Large errors weigh less
+(Huber, 1964), and so do old ones. Quantiles are those of leave-one-out errors, which a ridge gives in
+closed form, scaled by the day of the week.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from foreseal.errors import ModelError, ModelWarning
+from foreseal.frame import Panel
+from foreseal.predict.design import Design, Step
+from foreseal.predict.grid import FloatArray, Grid, IntArray
+from foreseal.predict.naive import seasonal_quantiles
+from foreseal.records import Forecast
+
+PENALTIES = np.logspace(-3, 2, 16)
+MIN_ERRORS = 12
+PRIOR_ERRORS = 5.0
+HUBER = 1.345
+# Values of one step's features held at once, which bounds memory to some tens of megabytes.
+BLOCK = 2_000_000
+
+
+@dataclass
+class Ridge:
+    """Seasonal ridge of every series on its own history, calendar and covariates.
+
+    ``half_life`` is the age, in origins, at which an origin counts half; ``robust`` the number of
+    reweightings. A series too short for a regression gets seasonal naive quantiles, and ``ran`` says so.
+    """
+
+    half_life: float = 120.0
+    robust: int = 2
+    grid_: Grid | None = field(default=None, init=False, repr=False, compare=False)
+    covariates_: Panel | None = field(default=None, init=False, repr=False, compare=False)
+
+    def fit(self, panel: Panel) -> Self:
+        self.grid_, self.covariates_ = Grid.of(panel), panel
+        return self
+
+    def predict(self, h: int, quantiles: Sequence[float]) -> Forecast:
+        if self.grid_ is None or self.covariates_ is None:
+            raise ModelError("The model has not been fitted.", hint="Call fit(panel) first.")
+        grid = self.grid_
+        reach = grid.reach(h)
+        covariates = grid.covariates(self.covariates_, reach)
+        levels = np.asarray(quantiles, np.float64)
+        values = np.full((len(grid.ids), reach, len(levels)), np.nan)
+        for rows in _blocks(grid):
+            values[rows] = self._block(Design.of(grid, rows, covariates, reach), levels)
+        short = ~np.isfinite(values).all(axis=(1, 2))
+        if short.any():
+            values[short] = _too_short(grid, short, reach, quantiles)
+        ran = {"naive": str(int(short.sum()))} if short.any() else {}
+        return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), ran)
+
+    def _block(self, design: Design, levels: FloatArray) -> FloatArray:
+        """Quantiles (series, columns, levels) of one design; NaN where there is too little to learn from."""
+        out = np.full((len(design.y), design.columns, len(levels)), np.nan)
+        if len(design.origins) > MIN_ERRORS:
+            age = np.arange(len(design.origins) - 1, 0, -1)
+            recency = 0.5 ** (age / self.half_life)
+            for k, step in enumerate(design.steps()):
+                out[:, k] = self._step(step, recency, levels)
+        return out
+
+    def _step(self, step: Step, recency: FloatArray, levels: FloatArray) -> FloatArray:
+        """Quantiles (series, levels) of one step ahead."""
+        y = step.y[:, :-1]
+        learnt = np.isfinite(y)
+        recency = np.where(learnt, recency, 0.0)
+        y = np.where(learnt, y, 0.0)
+        weight = recency
+        for turn in range(self.robust + 1):
+            fit = _solve(step.x, y, weight)
+            if turn < self.robust:
+                scale = 1.4826 * _weighted_quantiles(np.abs(y - fit.past), recency, np.array([0.5]))
+                size = np.abs(y - fit.past) / np.maximum(scale, np.finfo(float).tiny)
+                weight = recency * np.minimum(1.0, HUBER / np.maximum(size, HUBER))
+        errors = (y - fit.past) / np.maximum(1.0 - fit.leverage, 0.05)
+        spread = _spread(errors, recency, step.group, levels)
+        enough = learnt.sum(axis=1) >= MIN_ERRORS
+        point = step.base[:, -1] + fit.next
+        return np.where(enough[:, None], point[:, None] + spread, np.nan)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Fitted deviations at the past origins and at the forecast's own, and the leverage of each past one."""
+
+    past: FloatArray
+    next: FloatArray
+    leverage: FloatArray
+
+
+def _solve(x: FloatArray, y: FloatArray, weight: FloatArray) -> _Fit:
+    """Weighted ridge of y (series, n) on x (series, n + 1, p), with an intercept that is not shrunk."""
+    total = np.maximum(weight.sum(axis=1), np.finfo(float).tiny)
+    share = weight / total[:, None]
+    centre = np.einsum("sn,snp->sp", share, x[:, :-1])
+    z = x - centre[:, None]
+    spread = np.sqrt(np.einsum("sn,snp->sp", share, z[:, :-1] ** 2))
+    z /= np.where(spread > 1e-12 * (1.0 + np.abs(centre)), spread, np.inf)[:, None]
+    middle = (share * y).sum(axis=1)
+    v = y - middle[:, None]
+    past = z[:, :-1]
+    weighted = past * share[:, :, None]
+    values, vectors = np.linalg.eigh(weighted.transpose(0, 2, 1) @ past)
+    values = np.maximum(values, 0.0)[:, None]
+    moments = np.einsum("snp,sn,spq->sq", weighted, v, vectors)[:, None]
+    shrunk = 1.0 / (values + PENALTIES[:, None])
+    rss = (share * v**2).sum(axis=1)[:, None] + (moments**2 * shrunk * (values * shrunk - 2.0)).sum(axis=2)
+    effective = total**2 / np.maximum((weight**2).sum(axis=1), np.finfo(float).tiny)
+    freedom = 1.0 - (1.0 + (values * shrunk).sum(axis=2)) / effective[:, None]
+    score = np.where(freedom > 0.0, rss / np.maximum(freedom, 1e-6) ** 2, np.inf)
+    best = shrunk[np.arange(len(y)), score.argmin(axis=1)]
+    rotated = z @ vectors
+    fitted = middle[:, None] + np.einsum("snp,sp->sn", rotated, moments[:, 0] * best)
+    leverage = share * (1.0 + np.einsum("snp,sp->sn", rotated[:, :-1] ** 2, best))
+    return _Fit(fitted[:, :-1], fitted[:, -1], leverage)
+
+
+def _spread(errors: FloatArray, weight: FloatArray, group: IntArray, levels: FloatArray) -> FloatArray:
+    """Quantiles (series, levels) of past errors, scaled to the size of errors on the target's own day."""
+    size = np.abs(errors)
+    mean = (weight * size).sum(axis=1) / np.maximum(weight.sum(axis=1), np.finfo(float).tiny)
+    scale = np.empty_like(errors)
+    own = np.empty(len(errors))
+    for day in np.unique(group):
+        here = np.broadcast_to(group[:, :-1] == day, errors.shape)
+        w = np.where(here, weight, 0.0)
+        one = (((w * size).sum(axis=1)) + PRIOR_ERRORS * mean) / (w.sum(axis=1) + PRIOR_ERRORS)
+        scale = np.where(here, one[:, None], scale)
+        own = np.where(group[:, -1] == day, one, own)
+    unit = errors / np.maximum(scale, np.finfo(float).tiny)
+    return own[:, None] * _weighted_quantiles(unit, weight, levels)
+
+
+def _weighted_quantiles(values: FloatArray, weight: FloatArray, levels: FloatArray) -> FloatArray:
+    """Quantiles (series, levels) of weighted values (series, n), linear between the weights' midpoints."""
+    order = np.argsort(values, axis=1, kind="stable")
+    values = np.take_along_axis(values, order, axis=1)
+    weight = np.take_along_axis(weight, order, axis=1)
+    position = weight.cumsum(axis=1) - weight / 2
+    position /= np.maximum(weight.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    return np.stack([np.interp(levels, p, v) for p, v in zip(position, values, strict=True)])
+
+
+def _blocks(grid: Grid) -> list[IntArray]:
+    """Rows of series with histories alike in length, few enough at a time to bound memory."""
+    seen = np.isfinite(grid.y)
+    span = np.where(seen.any(axis=1), grid.y.shape[1] - seen.argmax(axis=1), 1)
+    # Within a factor of 1.25 the padding of the shorter ones costs less than a block of their own.
+    likeness = np.floor(np.log(span) / np.log(1.25)).astype(np.int64)
+    blocks = []
+    for kind in np.unique(likeness):
+        rows = np.flatnonzero(likeness == kind)
+        size = max(1, BLOCK // (30 * int(span[rows].max())))
+        blocks += [rows[i : i + size] for i in range(0, len(rows), size)]
+    return blocks
+
+
+def _too_short(grid: Grid, short: np.ndarray, reach: int, quantiles: Sequence[float]) -> FloatArray:
+    names = [name for name, left_out in zip(grid.ids, short, strict=True) if left_out]
+    warnings.warn(
+        f"ridge: {len(names)} series too short for a regression get seasonal naive quantiles: "
+        f"{', '.join(names[:5])}{', …' if len(names) > 5 else ''}.",
+        ModelWarning,
+        stacklevel=4,
+    )
+    length = int(np.isfinite(grid.y[short]).sum(axis=1).min())
+    season = max((s for s in grid.freq.seasons if length >= 2 * s), default=1)
+    return seasonal_quantiles(grid.y[short], season, 1, reach, quantiles)
