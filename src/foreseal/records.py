@@ -42,6 +42,17 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that was refused at the door. ``row`` is its number in ``file`` (a CSV's line), from 1, or 0."""
+
+    file: str
+    row: int
+    column: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A question declared in advance. Times of ``deadline`` and ``outcome_deadline`` are spans.
 

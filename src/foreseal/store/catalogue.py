@@ -1,0 +1,178 @@
+"""The store's SQLite database: catalogue, appends, leaf hashes, recent rows and the manifest of segments.
+
+One connection, autocommit outside :meth:`Catalogue.writing`. WAL with ``synchronous=FULL``: a commit has
+reached the disk when it returns, and readers see the last commit while another process writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from foreseal.errors import Busy, SetupError
+
+FILE_NAME = "store.db"
+
+MIGRATIONS = (
+    """
+    CREATE TABLE dataset (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        schema TEXT NOT NULL,
+        declared_at INTEGER NOT NULL
+    );
+    CREATE TABLE append (
+        dataset INTEGER NOT NULL REFERENCES dataset,
+        n INTEGER NOT NULL,
+        part TEXT NOT NULL,
+        recorded_at INTEGER NOT NULL,
+        rows INTEGER NOT NULL,
+        late INTEGER NOT NULL,
+        known_min INTEGER NOT NULL,
+        known_max INTEGER NOT NULL,
+        root BLOB NOT NULL,
+        PRIMARY KEY (dataset, n)
+    ) WITHOUT ROWID;
+    CREATE TABLE leaves (
+        dataset INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        hashes BLOB NOT NULL,
+        positions BLOB NOT NULL,
+        PRIMARY KEY (dataset, n)
+    );
+    CREATE TABLE hot (
+        dataset INTEGER NOT NULL,
+        part TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        rows INTEGER NOT NULL,
+        frame BLOB NOT NULL,
+        PRIMARY KEY (dataset, part, n)
+    );
+    CREATE TABLE segment (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        dataset INTEGER NOT NULL REFERENCES dataset,
+        part TEXT NOT NULL,
+        file TEXT NOT NULL UNIQUE,
+        rows INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        n_min INTEGER NOT NULL,
+        n_max INTEGER NOT NULL,
+        known_min INTEGER NOT NULL,
+        key_min TEXT NOT NULL,
+        key_max TEXT NOT NULL,
+        ds_min INTEGER,
+        ds_max INTEGER
+    );
+    CREATE INDEX segment_by_dataset ON segment (dataset, part, ds_max);
+    CREATE TABLE sealed (
+        dataset INTEGER NOT NULL REFERENCES dataset,
+        cutoff INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        sealed_at INTEGER NOT NULL,
+        PRIMARY KEY (dataset, cutoff, n)
+    ) WITHOUT ROWID;
+    CREATE TABLE rejected (
+        dataset INTEGER NOT NULL REFERENCES dataset,
+        part TEXT NOT NULL,
+        file TEXT NOT NULL,
+        row INTEGER NOT NULL,
+        "column" TEXT NOT NULL,
+        value TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        recorded_at INTEGER NOT NULL,
+        UNIQUE (dataset, part, file, row, "column", value, reason)
+    );
+    """,
+)
+
+
+class Catalogue:
+    """A connection to the database of one store, migrated to the present schema."""
+
+    def __init__(self, folder: Path, *, busy_seconds: float = 60.0) -> None:
+        self.file = folder / FILE_NAME
+        self._connection = sqlite3.connect(
+            self.file, isolation_level=None, timeout=busy_seconds, check_same_thread=False
+        )
+        try:
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-8000"):
+                self._connection.execute(f"PRAGMA {pragma}")
+            self._migrate()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _migrate(self) -> None:
+        if self._version() < len(MIGRATIONS):
+            with self.writing():
+                for number in range(self._version(), len(MIGRATIONS)):
+                    for statement in MIGRATIONS[number].split(";"):
+                        self.execute(statement)
+                    self.execute(f"PRAGMA user_version={number + 1}")
+        if self._version() > len(MIGRATIONS):
+            raise SetupError(
+                f"{self.file} was written by a newer version of Foreseal.",
+                hint="Upgrade it: pip install --upgrade foreseal",
+            )
+
+    def _version(self) -> int:
+        return int(self.execute("PRAGMA user_version").fetchone()[0])
+
+    def execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        """Run one statement."""
+        return self._connection.execute(statement, values)
+
+    def insert(self, table: str, **values: Any) -> None:
+        """Insert one row."""
+        names = ", ".join(f'"{name}"' for name in values)
+        marks = ", ".join("?" * len(values))
+        self.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """A transaction in which every statement sees the same commit."""
+        with self._transaction("BEGIN"):
+            yield
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """A transaction that is the only one writing; committed at the end, rolled back on an exception."""
+        try:
+            with self._transaction("BEGIN IMMEDIATE"):
+                yield
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise Busy(
+                    f"Another process has been writing to {self.file} for too long.",
+                    hint="Wait for it to finish, or end it, and try again.",
+                ) from error
+            raise
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        joined = self._connection.in_transaction
+        if joined:
+            yield
+            return
+        self.execute(begin)
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self.execute("ROLLBACK")
+            raise
+
+    def last_append(self, dataset: int) -> tuple[int, int]:
+        """Number and ``recorded_at`` (µs) of the last append, zeros if there is none."""
+        row = self.execute(
+            "SELECT n, recorded_at FROM append WHERE dataset=? ORDER BY n DESC LIMIT 1", (dataset,)
+        ).fetchone()
+        return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()

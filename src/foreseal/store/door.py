@@ -1,0 +1,128 @@
+"""What a batch must be to enter the store: columns of the right types, and rows that mean something."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import datetime
+
+import polars as pl
+
+from foreseal.clock import format_instant
+from foreseal.errors import DataError
+from foreseal.records import Rejected
+from foreseal.settings import KnownAt
+from foreseal.store.schema import DTYPES, Part
+
+_OPTIONAL = ("source", "quality")
+
+
+def check(rows: pl.DataFrame, part: Part, rule: KnownAt, file: str) -> tuple[pl.DataFrame, list[Rejected]]:
+    """``rows`` with the columns of ``part`` in their types, and those that had to be refused.
+
+    Raises `DataError` for a missing column or one of the wrong type.
+    """
+    where = f" of {file}" if file else ""
+    wanted = [*part.keys, *(value for value in part.values if value not in _OPTIONAL)]
+    if rule.kind == "column":
+        wanted.append("known_at")
+    for name in wanted:
+        if name not in rows.columns:
+            near = difflib.get_close_matches(name, rows.columns, n=1, cutoff=0.5)
+            raise DataError(
+                f"A batch{where} for {part.name} has no column {name!r}.",
+                hint=f"Did you mean {near[0]!r}?" if near else f"It has: {', '.join(rows.columns)}.",
+            )
+    columns = [_typed(rows, name, part, where) for name in wanted]
+    for name in _OPTIONAL:
+        if name in part.columns:
+            given = name in rows.columns
+            columns.append(pl.col(name).cast(pl.String).fill_null("") if given else pl.lit("").alias(name))
+    row = pl.col("row") if "row" in rows.columns else pl.lit(0)
+    columns.append(row.cast(pl.Int64).alias("row"))
+    try:
+        frame = rows.select(columns)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"A batch{where} for {part.name} has values of the wrong type: {error}") from error
+    return _refuse(frame, part, file)
+
+
+def contradictions(rows: pl.DataFrame, part: Part, file: str) -> list[Rejected]:
+    """All rows that contradict another of the same batch."""
+    return _rejected(rows, part.values[0], "different values for the same key in one batch", file)
+
+
+def from_the_future(
+    rows: pl.DataFrame, rule: KnownAt, now: datetime, file: str
+) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Set aside rows that claim to be known later than now."""
+    if rule.kind != "column":
+        return rows, []
+    early = rows["known_at"] > now
+    if not early.any():
+        return rows, []
+    reason = f"claims to become known after it was recorded ({format_instant(now)})"
+    return rows.filter(~early), _rejected(rows.filter(early), "known_at", reason, file)
+
+
+def _typed(rows: pl.DataFrame, name: str, part: Part, where: str) -> pl.Expr:
+    """The column ``name`` in its stored type; only casts that keep the meaning."""
+    kind, dtype = part.columns[name], rows.schema[name]
+    column = pl.col(name)
+    if dtype == pl.Null:
+        return column.cast(DTYPES[kind])
+    if kind == "time" and isinstance(dtype, pl.Datetime):
+        if dtype.time_zone is None:
+            raise DataError(
+                f"The column {name!r} of a batch{where} has no time zone.",
+                hint=f"Say which one it is in: pl.col({name!r}).dt.replace_time_zone('UTC').",
+            )
+        return column.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
+    if kind == "float" and dtype.is_numeric():
+        # Adding 0 turns negative zero into zero: equal values have equal bytes.
+        return column.cast(pl.Float64).fill_nan(None) + 0.0 if name != "y" else column.cast(pl.Float64) + 0.0
+    if kind == "int" and dtype.is_integer():
+        return column.cast(pl.Int64)
+    if kind == "bool" and dtype == pl.Boolean:
+        return column
+    if kind == "str" and (
+        dtype in (pl.String, pl.Categorical, pl.Enum) or (name in part.keys and dtype.is_integer())
+    ):
+        return column.cast(pl.String)
+    raise DataError(f"The column {name!r} of a batch{where} is {dtype}, not {kind}.")
+
+
+def _refuse(frame: pl.DataFrame, part: Part, file: str) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Set aside rows without a key, a time or a finite value."""
+    reasons: list[tuple[str, str, pl.Expr]] = []
+    for name in (*part.keys, *(["known_at"] if "known_at" in frame.columns else [])):
+        missing = pl.col(name).is_null()
+        if part.columns[name] == "str":
+            missing = missing | (pl.col(name) == "")
+        reasons.append((name, "missing", missing))
+    for name in part.values:
+        if part.columns[name] == "float":
+            reasons.append((name, "infinite", pl.col(name).is_infinite().fill_null(False)))
+    if part.name == "series":
+        reasons.append(("y", "missing value", pl.col("y").is_null() | pl.col("y").is_nan()))
+    else:
+        empty = pl.all_horizontal(pl.col(name).is_null() for name in part.values)
+        reasons.append((part.values[0], "missing value", empty))
+    bad = frame.select(pl.any_horizontal(test for _, _, test in reasons).alias("bad"))["bad"]
+    if not bad.any():
+        return frame, []
+    refused: list[Rejected] = []
+    left = frame.filter(bad)
+    for name, reason, test in reasons:
+        refused += _rejected(left.filter(test), name, reason, file)
+        left = left.filter(~test)
+    return frame.filter(~bad), sorted(refused, key=lambda item: item.row)
+
+
+def _rejected(rows: pl.DataFrame, column: str, reason: str, file: str) -> list[Rejected]:
+    values = rows.select(
+        "row", value=pl.col(column).dt.to_string("iso") if rows[column].dtype.is_temporal() else column
+    )
+    return [
+        Rejected(file, row, column, "" if value is None else str(value), reason)
+        for row, value in values.iter_rows()
+    ]

@@ -1,0 +1,65 @@
+"""Sorting long frames by key, fast where the keys repeat, and picking the latest vintage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+_SMALL = 20_000
+_FEW = 1 << 16  # distinct ids up to which ranking them is cheaper than comparing strings
+
+
+def neighbours(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[bool, bool]:
+    """Is ``frame`` sorted by ``columns``, and has it neighbours that are equal in all of them?"""
+    less, equal = pl.lit(False), pl.lit(True)
+    for name in reversed(columns):
+        this, previous = pl.col(name), pl.col(name).shift(1)
+        less = (this < previous) | ((this == previous) & less)
+        equal = (this == previous) & equal
+    unsorted, repeated = frame.select(less.any().alias("less"), equal.any().alias("equal")).row(0)
+    return not unsorted, bool(repeated)
+
+
+def sort_rows(frame: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """Stable sort by columns of which the first is a string; none may be null.
+
+    Equal ids are common in long frames. They are ranked once, and rank and instant packed into one integer
+    where they fit; comparing a million strings pairwise takes five times as long.
+    """
+    if frame.height < _SMALL:
+        return frame.sort(by, maintain_order=True)
+    if neighbours(frame, by)[0]:
+        return frame
+    ids = frame[by[0]].unique()
+    if len(ids) > _FEW:
+        return frame.sort(by, maintain_order=True)
+    rank = frame[by[0]].cast(pl.Enum(ids.sort())).to_physical().to_numpy().astype(np.int64)
+    if len(by) == 1:
+        return frame[np.argsort(rank, kind="stable")]
+    second = frame[by[1]].to_physical().to_numpy()
+    low = int(second.min())
+    if len(ids).bit_length() + (int(second.max()) - low).bit_length() < 63:
+        packed = rank << (int(second.max()) - low).bit_length() | (second - low)
+        order = pl.Series(packed).arg_sort()
+        ordered = packed[order.to_numpy()]
+        if not (ordered[1:] == ordered[:-1]).any():
+            return frame[order]
+    ranked = frame.with_columns(pl.Series("__rank", rank))
+    return ranked.sort(["__rank", *by[1:]], maintain_order=True).drop("__rank")
+
+
+def in_key_order(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Vintages by key; of one key the last is in force: by ``known_at``, then append, then claimed time."""
+    frame = frame.with_columns(__claimed=pl.coalesce("claimed_at", "known_at"))
+    return sort_rows(frame, [*keys, "known_at", "n", "__claimed"]).drop("__claimed")
+
+
+def latest(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """The vintage of each key that is in force, sorted by ``keys``."""
+    frame = in_key_order(frame, keys)
+    if not neighbours(frame, keys)[1]:
+        return frame
+    last = pl.any_horizontal(pl.col(key) != pl.col(key).shift(-1) for key in keys).fill_null(True)
+    return frame.filter(last)

@@ -1,0 +1,114 @@
+"""Digests of what was known, from leaf hashes kept at the time of each append."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from foreseal import merkle
+from foreseal.clock import from_us, to_us
+from foreseal.errors import DataError, Tampered
+from foreseal.records import Snapshot
+from foreseal.store.catalogue import Catalogue
+from foreseal.store.chunks import CHUNK_ROWS, Leaves, encode, in_order
+from foreseal.store.order import in_key_order
+from foreseal.store.rows import Rows, Where
+from foreseal.store.schema import Part, Schema
+
+
+class Snapshots:
+    """Roots, prefixes and chunks of the appends of a store."""
+
+    def __init__(self, catalogue: Catalogue, rows: Rows) -> None:
+        self._db = catalogue
+        self._rows = rows
+
+    def record(self, dataset: int, n: int, leaves: Leaves) -> bytes:
+        """Keep the leaves of an append, in the transaction that is under way, and return their root."""
+        hashes, positions = leaves.to_blobs()
+        self._db.insert("leaves", dataset=dataset, n=n, hashes=hashes, positions=positions)
+        return merkle.root(leaves.hashes)
+
+    def take(self, dataset: int, schema: Schema, cutoff: datetime, n: int) -> Snapshot:
+        """The snapshot at ``cutoff`` after ``n`` appends.
+
+        Its digest is the root of the tree whose leaves are the roots of the prefixes of appends 1 to ``n``.
+        """
+        at = to_us(cutoff)
+        with self._db.reading():
+            (sealed,) = self._db.execute(
+                "SELECT coalesce(max(n), 0) FROM sealed WHERE dataset=? AND sealed_at<=?", (dataset, at)
+            ).fetchone()
+            appends = self._db.execute(
+                "SELECT n, part, rows, known_min, known_max, root FROM append "
+                "WHERE dataset=? AND n<=? ORDER BY n",
+                (dataset, n),
+            ).fetchall()
+        total = witnessed = 0
+        frontier = merkle.Frontier()
+        for k, part, rows, known_min, known_max, root in appends:
+            if known_min > at:
+                rows, root = 0, merkle.EMPTY_ROOT
+            elif known_max > at:
+                rows, root = self._prefix(dataset, schema.part(part), k, cutoff)
+            frontier.append(merkle.leaf_hash(root))
+            total += rows
+            witnessed += rows if k <= sealed else 0
+        return Snapshot(schema.name, cutoff, n, frontier.root().hex(), total, witnessed)
+
+    def chunk(self, dataset: int, schema: Schema, n: int, index: int) -> bytes:
+        """The bytes of chunk ``index`` of append ``n``."""
+        leaves, part = self._leaves(dataset, schema, n)
+        if not 0 <= index < len(leaves.hashes):
+            raise DataError(f"Append {n} of dataset {schema.name!r} has no chunk {index}.")
+        rows = self._chunk_rows(dataset, part, n, leaves, index, from_us(int(leaves.last[index])))
+        return next(encode(rows, part))
+
+    def check(self, dataset: int, schema: Schema, last: int) -> None:
+        """Recompute the leaves of appends 1 to ``last`` from the stored rows; `Tampered` if one differs."""
+        for n in range(1, last + 1):
+            leaves, part = self._leaves(dataset, schema, n)
+            (root,) = self._db.execute(
+                "SELECT root FROM append WHERE dataset=? AND n=?", (dataset, n)
+            ).fetchone()
+            rows = self._rows.read(dataset, part, Where(only_n=n))
+            found = Leaves.of(in_order(in_key_order(rows, part.keys)), part)
+            if found.hashes != leaves.hashes or merkle.root(found.hashes) != root:
+                raise Tampered(
+                    f"The stored rows of append {n} of dataset {schema.name!r} are not those that were "
+                    "accepted.",
+                    hint="Restore the store folder from a backup.",
+                )
+
+    def _leaves(self, dataset: int, schema: Schema, n: int) -> tuple[Leaves, Part]:
+        row = self._db.execute(
+            "SELECT l.hashes, l.positions, a.part FROM leaves l JOIN append a USING (dataset, n) "
+            "WHERE dataset=? AND n=?",
+            (dataset, n),
+        ).fetchone()
+        if row is None:
+            raise DataError(f"Dataset {schema.name!r} has no append {n}.")
+        return Leaves.from_blobs(row[0], row[1]), schema.part(row[2])
+
+    def _prefix(self, dataset: int, part: Part, n: int, cutoff: datetime) -> tuple[int, bytes]:
+        """Number of rows of append ``n`` known at ``cutoff``, and the root over them."""
+        row = self._db.execute(
+            "SELECT hashes, positions FROM leaves WHERE dataset=? AND n=?", (dataset, n)
+        ).fetchone()
+        leaves = Leaves.from_blobs(*row)
+        whole = leaves.whole_before(cutoff)
+        hashes, rows = list(leaves.hashes[:whole]), whole * CHUNK_ROWS
+        if int(leaves.first[whole]) <= to_us(cutoff):
+            partial = self._chunk_rows(dataset, part, n, leaves, whole, cutoff)
+            hashes += [merkle.leaf_hash(chunk) for chunk in encode(partial, part)]
+            rows += partial.height
+        return rows, merkle.root(hashes)
+
+    def _chunk_rows(
+        self, dataset: int, part: Part, n: int, leaves: Leaves, index: int, until: datetime
+    ) -> pl.DataFrame:
+        """Rows of one chunk known at ``until``."""
+        where = Where(only_n=n, known_from=from_us(int(leaves.first[index])), known=until)
+        rows = in_order(in_key_order(self._rows.read(dataset, part, where), part.keys))
+        return rows.slice(int(leaves.before[index]), CHUNK_ROWS)

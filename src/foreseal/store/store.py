@@ -1,0 +1,426 @@
+"""The store: what was observed, and when it became known. Nothing is overwritten."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import polars as pl
+
+from foreseal.clock import MICROSECOND, Clock, LiveClock, from_us, to_us
+from foreseal.errors import DataError, SettingsError, SetupError
+from foreseal.records import Rejected, Snapshot
+from foreseal.settings import KnownAt
+from foreseal.store import door
+from foreseal.store.catalogue import FILE_NAME, Catalogue
+from foreseal.store.chunks import Leaves, in_order
+from foreseal.store.order import in_key_order, latest
+from foreseal.store.quality import flag
+from foreseal.store.rows import Rows, Where
+from foreseal.store.schema import Part, Schema
+from foreseal.store.segments import sync_folder
+from foreseal.store.snapshots import Snapshots
+from foreseal.store.vintages import admit, sift
+
+COLUMN = KnownAt("column", column="known_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What became of a batch: how many rows were added, were repeats, came late, and which were refused.
+
+    ``n`` is its number, or the last one if it added nothing.
+    """
+
+    dataset: str
+    part: str
+    n: int
+    recorded_at: datetime
+    added: int
+    repeated: int
+    rejected: tuple[Rejected, ...]
+    late: int
+
+
+class Store:
+    """Datasets in a folder: ``store.db`` and ``segments/DATASET/*.parquet``.
+
+    An append is durable when the call returns. One process writes at a time, others wait for it; any number
+    read meanwhile. ``clock`` tells when an append is recorded; that is real time, in a replay too.
+    """
+
+    def __init__(self, folder: Path, catalogue: Catalogue, clock: Clock) -> None:
+        self.folder = folder
+        self._db = catalogue
+        self._rows = Rows(folder, catalogue)
+        self._snapshots = Snapshots(catalogue, self._rows)
+        self._clock = clock
+        self._known: dict[str, tuple[int, Schema]] = {}
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, create: bool = False, clock: Clock | None = None) -> Store:
+        """Open the store in a folder. Raises `SetupError` if there is none and ``create`` is false."""
+        folder = Path(path)
+        if not (folder / FILE_NAME).is_file():
+            if not create:
+                raise SetupError(
+                    f"There is no store in {folder.resolve()}.", hint="Make one with: foreseal init"
+                )
+            folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(folder.parent)
+        store = cls(folder, Catalogue(folder), clock or LiveClock())
+        sync_folder(folder)
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    # Catalogue
+
+    def declare(self, schema: Schema) -> Schema:
+        """Enter a dataset in the catalogue. Declaring it again may change its terms, never what it holds."""
+        with self._db.writing():
+            row = self._db.execute("SELECT schema FROM dataset WHERE name=?", (schema.name,)).fetchone()
+            if row is None:
+                self._db.insert(
+                    "dataset", name=schema.name, schema=schema.to_json(), declared_at=to_us(self._clock.now())
+                )
+            else:
+                old = Schema.from_json(row[0])
+                for what in ("kind", "unit", "features", "labels"):
+                    before, after = getattr(old, what), getattr(schema, what)
+                    if before != after:
+                        raise SettingsError(
+                            f"Dataset {schema.name!r} was declared with {what} {before!r}, not {after!r}.",
+                            hint="What is stored cannot change its meaning; declare a new dataset.",
+                        )
+                self._db.execute("UPDATE dataset SET schema=? WHERE name=?", (schema.to_json(), schema.name))
+        self._known.pop(schema.name, None)
+        return schema
+
+    def schema(self, dataset: str) -> Schema:
+        """The schema of a dataset."""
+        return self._find(dataset)[1]
+
+    def catalogue(self) -> pl.DataFrame:
+        """One row per dataset: terms, unit, numbers of appends, vintages and rejected rows, bounds."""
+        rows = self._db.execute(
+            "SELECT d.name, d.schema, count(a.n), coalesce(sum(a.rows), 0), min(a.known_min), "
+            "max(a.known_max), max(a.recorded_at), "
+            "(SELECT count(*) FROM rejected r WHERE r.dataset = d.id) "
+            "FROM dataset d LEFT JOIN append a ON a.dataset = d.id GROUP BY d.id ORDER BY d.name"
+        ).fetchall()
+        time = pl.Datetime("us", "UTC")
+        table: list[dict[str, object]] = []
+        for name, text, appends, vintages, first, last, recorded, rejected in rows:
+            schema = Schema.from_json(text)
+            unit = schema.unit
+            table.append(
+                {
+                    "dataset": name,
+                    "kind": schema.kind,
+                    "title": schema.title,
+                    "unit": unit if isinstance(unit, str) else ", ".join(f"{k}: {unit[k]}" for k in unit),
+                    "origin": schema.origin,
+                    "licence": schema.licence,
+                    "crs": schema.crs,
+                    "appends": appends,
+                    "rows": vintages,
+                    "rejected": rejected,
+                    "first_known_at": first,
+                    "last_known_at": last,
+                    "recorded_at": recorded,
+                }
+            )
+        columns = {
+            **dict.fromkeys(("dataset", "kind", "title", "unit", "origin", "licence", "crs"), pl.String()),
+            **dict.fromkeys(("appends", "rows", "rejected"), pl.Int64()),
+            **dict.fromkeys(("first_known_at", "last_known_at", "recorded_at"), time),
+        }
+        return pl.DataFrame(table, schema=columns)
+
+    # Writing
+
+    def append(
+        self,
+        dataset: str,
+        rows: pl.DataFrame,
+        *,
+        part: str | None = None,
+        known_at: KnownAt | None = None,
+        unit: str | None = None,
+        file: str = "",
+        rejected: Iterable[Rejected] = (),
+    ) -> Append:
+        """Add a batch; what is known already adds nothing.
+
+        ``rows`` has the part's key and value columns, ``known_at`` if that is claimed, and may have
+        ``source``, ``quality`` and ``row`` (its number in ``file``). The rule ``known_at`` says when they
+        became known; without it, the column is used if there is one, else the time of loading. ``rejected``
+        are rows that a source refused; they are kept with those that are refused here. Raises `DataError` if
+        ``unit`` is not the dataset's, or columns are missing or of another type.
+        """
+        number, schema = self._find(dataset)
+        table = schema.part(part)
+        if unit is not None and unit != schema.unit:
+            raise DataError(
+                f"This batch is in {unit!r}, dataset {dataset!r} in {schema.unit!r}.",
+                hint="Convert the values before loading them, or declare another dataset.",
+            )
+        rule = known_at or (COLUMN if "known_at" in rows.columns else KnownAt())
+        refused = list(rejected)
+        batch, bad = door.check(rows, table, rule, file)
+        sifted = sift(batch, table, rule.kind)
+        refused += bad + door.contradictions(sifted.conflicts, table, file)
+        with self._db.writing():
+            now = self._next_instant(number)
+            fresh, early = door.from_the_future(sifted.rows, rule, now, file)
+            refused += early
+            self._keep_rejected(number, table, refused, now)
+            known = self._known_vintages(number, table, fresh)
+            accepted = admit(fresh, known, table, rule, now, self._last_sealed(number))
+            new = accepted.rows
+            n = self.latest_n(dataset)
+            if new.height:
+                n += 1
+                new = self._flagged(number, schema, table, new, accepted.revises)
+                self._record(number, schema, table, n, new, now, accepted.late)
+        if new.height:
+            self._rows.settle(number, dataset, table)
+        return Append(
+            dataset=dataset,
+            part=table.name,
+            n=n,
+            recorded_at=now,
+            added=new.height,
+            repeated=sifted.doubles + fresh.height - new.height,
+            rejected=tuple(refused),
+            late=accepted.late,
+        )
+
+    def mark_sealed(self, dataset: str, cutoff: datetime, n: int, sealed_at: datetime) -> None:
+        """Note that the snapshot (``cutoff``, ``n``) is sealed: claims up to ``cutoff`` now come late."""
+        number, _ = self._find(dataset)
+        if not 0 <= n <= self.latest_n(dataset):
+            raise DataError(f"Dataset {dataset!r} has no append {n}.")
+        self._db.execute(
+            "INSERT OR IGNORE INTO sealed VALUES (?, ?, ?, ?)", (number, to_us(cutoff), n, to_us(sealed_at))
+        )
+
+    def compact(self, dataset: str) -> int:
+        """Move recent rows to Parquet, merge small segments, remove leftovers; count the files written."""
+        number, schema = self._find(dataset)
+        written = sum(self._rows.settle(number, dataset, part, everything=True) for part in schema.parts)
+        self._rows.sweep()
+        return written
+
+    # Reading
+
+    def latest_n(self, dataset: str) -> int:
+        """Number of the last append, 0 if there is none."""
+        number, _ = self._find(dataset)
+        return self._db.last_append(number)[0]
+
+    def as_of(
+        self,
+        dataset: str,
+        cutoff: datetime,
+        n: int | None = None,
+        *,
+        ids: Sequence[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pl.DataFrame:
+        """Of each ``(unique_id, ds)``, the latest value with ``known_at <= cutoff`` in appends 1 to ``n``.
+
+        ``start <= ds < end``. All stored columns, sorted by ``unique_id, ds``.
+        """
+        return self._as_of(dataset, "series", Where(ids, None, start, end, known=cutoff, n=n))
+
+    def as_of_features(
+        self, dataset: str, cutoff: datetime, n: int | None = None, *, ids: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Of each case, the latest features with ``known_at <= cutoff``, sorted by ``case_id``."""
+        return self._as_of(dataset, "features", Where(ids, known=cutoff, n=n))
+
+    def as_of_labels(
+        self, dataset: str, cutoff: datetime, n: int | None = None, *, ids: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Of each case, the latest label with ``known_at <= cutoff``, sorted by ``case_id``."""
+        return self._as_of(dataset, "labels", Where(ids, known=cutoff, n=n))
+
+    def vintages(
+        self, dataset: str, part: str | None = None, *, n: int | None = None, ids: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Every value ever accepted, sorted by key, ``known_at`` and ``n``."""
+        number, schema = self._find(dataset)
+        table = schema.part(part)
+        frame = self._rows.read(number, table, Where(ids, n=n))
+        return frame.sort(*table.keys, "known_at", "n", pl.coalesce("claimed_at", "known_at"))
+
+    def rejected(self, dataset: str) -> pl.DataFrame:
+        """Rows refused at the door: ``part, file, row, column, value, reason, recorded_at``."""
+        number, _ = self._find(dataset)
+        rows = self._db.execute(
+            'SELECT part, file, row, "column", value, reason, recorded_at FROM rejected '
+            "WHERE dataset=? ORDER BY rowid",
+            (number,),
+        ).fetchall()
+        columns = dict.fromkeys(("part", "file"), pl.String()) | {"row": pl.Int64()}
+        columns |= dict.fromkeys(("column", "value", "reason"), pl.String())
+        schema = columns | {"recorded_at": pl.Datetime("us", "UTC")}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def witnessed_n(self, dataset: str, at: datetime) -> int:
+        """The largest append number that had been sealed at an instant, 0 if none had."""
+        number, _ = self._find(dataset)
+        row = self._db.execute(
+            "SELECT max(n) FROM sealed WHERE dataset=? AND sealed_at<=?", (number, to_us(at))
+        ).fetchone()
+        return int(row[0] or 0)
+
+    def snapshot(self, dataset: str, cutoff: datetime, n: int | None = None) -> Snapshot:
+        """What was known at ``cutoff`` after ``n`` appends (all, if not given), with its digest.
+
+        See `foreseal.store.chunks` for the bytes that are hashed.
+        """
+        number, schema = self._find(dataset)
+        last = self.latest_n(dataset)
+        if n is not None and not 0 <= n <= last:
+            raise DataError(f"Dataset {dataset!r} has no append {n}.")
+        return self._snapshots.take(number, schema, cutoff, last if n is None else n)
+
+    def chunk(self, dataset: str, n: int, index: int) -> bytes:
+        """The bytes of one chunk of append ``n``: what is disclosed to prove its rows without the rest."""
+        number, schema = self._find(dataset)
+        return self._snapshots.chunk(number, schema, n, index)
+
+    def check(self, dataset: str) -> int:
+        """Recompute every leaf from the stored rows and count the appends checked.
+
+        Raises `Tampered` for the first append whose rows are not those that were accepted.
+        """
+        number, schema = self._find(dataset)
+        last = self.latest_n(dataset)
+        self._snapshots.check(number, schema, last)
+        return last
+
+    def export(
+        self, dataset: str, path: str | os.PathLike[str], format: Literal["parquet", "csv"] = "parquet"
+    ) -> int:
+        """Write all vintages to one file (cases: to one per part, ``-features``, ``-labels``); count them."""
+        target, total = Path(path), 0
+        parts = self.schema(dataset).parts
+        for part in parts:
+            frame = self.vintages(dataset, part.name)
+            file = target if len(parts) == 1 else target.with_stem(f"{target.stem}-{part.name}")
+            if format == "csv":
+                frame.write_csv(file, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+            else:
+                frame.write_parquet(file)
+            total += frame.height
+        return total
+
+    # Inside
+
+    def _find(self, dataset: str) -> tuple[int, Schema]:
+        if dataset not in self._known:
+            row = self._db.execute("SELECT id, schema FROM dataset WHERE name=?", (dataset,)).fetchone()
+            if row is None:
+                names = [name for (name,) in self._db.execute("SELECT name FROM dataset ORDER BY name")]
+                raise DataError(
+                    f"The store has no dataset {dataset!r}.",
+                    hint=f"It has: {', '.join(names)}." if names else "It has none yet.",
+                )
+            self._known[dataset] = int(row[0]), Schema.from_json(row[1])
+        return self._known[dataset]
+
+    def _as_of(self, dataset: str, part: str, where: Where) -> pl.DataFrame:
+        number, schema = self._find(dataset)
+        table = schema.part(part)
+        return latest(self._rows.read(number, table, where), table.keys)
+
+    def _next_instant(self, number: int) -> datetime:
+        """Now, and after the last append even if the machine's clock was set back."""
+        return max(self._clock.now(), from_us(self._db.last_append(number)[1]) + MICROSECOND)
+
+    def _last_sealed(self, number: int) -> datetime | None:
+        (cutoff,) = self._db.execute("SELECT max(cutoff) FROM sealed WHERE dataset=?", (number,)).fetchone()
+        return None if cutoff is None else from_us(cutoff)
+
+    def _known_vintages(self, number: int, part: Part, rows: pl.DataFrame) -> pl.DataFrame:
+        """Every stored vintage of the keys in ``rows``, the one in force last; only what the rules need."""
+        columns = [*part.keys, *part.values, "known_at", "claimed_at", "n"]
+        if rows.is_empty():
+            return pl.DataFrame(schema=part.frame_schema).select(columns)
+        key = rows[part.keys[0]]
+        where = Where(id_range=(str(key.min()), str(key.max())))
+        if "ds" in part.keys:
+            low, high = rows.select(low=pl.col("ds").min(), high=pl.col("ds").max()).row(0)
+            where = replace(where, start=low, end=high + MICROSECOND)
+        found = self._rows.read(number, part, where, columns)
+        if found.is_empty():
+            return found
+        return in_key_order(found.join(rows, on=part.keys, how="semi"), part.keys)
+
+    def _flagged(
+        self, number: int, schema: Schema, part: Part, rows: pl.DataFrame, revises: pl.Series
+    ) -> pl.DataFrame:
+        """``rows`` with the flags of the dataset's quality rules added."""
+        rules = schema.quality
+        if part.name != "series" or not rules.active:
+            return rows
+        before = pl.DataFrame(schema=part.frame_schema)
+        if rules.need_neighbours:
+            low, high = rows.select(low=pl.col("ds").min(), high=pl.col("ds").max()).row(0)
+            ids = rows["unique_id"].unique().to_list()
+            found = self._rows.read(number, part, Where(ids, start=low - rules.lookback, end=high))
+            before = latest(found.join(rows, on=part.keys, how="anti"), part.keys)
+        flags = flag(rules, rows, before, revises)
+        both = pl.concat_str(pl.col("flags"), flags, separator=" ").str.strip_chars(" ")
+        return rows.with_columns(flags=both)
+
+    def _record(
+        self, number: int, schema: Schema, part: Part, n: int, rows: pl.DataFrame, now: datetime, late: int
+    ) -> None:
+        """Write an append, in the transaction that is under way."""
+        ordered = in_order(rows)
+        root = self._snapshots.record(number, n, Leaves.of(ordered, part))
+        known = ordered["known_at"].to_physical()
+        self._rows.put(number, schema.name, part, n, rows)
+        self._db.insert(
+            "append",
+            dataset=number,
+            n=n,
+            part=part.name,
+            recorded_at=to_us(now),
+            rows=rows.height,
+            late=late,
+            known_min=known[0],
+            known_max=known[-1],
+            root=root,
+        )
+
+    def _keep_rejected(self, number: int, part: Part, refused: Sequence[Rejected], now: datetime) -> None:
+        """Keep refused rows; those of a file that is loaded again are kept once."""
+        for item in refused:
+            self._db.execute(
+                "INSERT OR IGNORE INTO rejected VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    number, part.name, item.file, item.row, item.column, item.value, item.reason, to_us(now),
+                ),
+            )  # fmt: skip
