@@ -145,13 +145,5 @@ def join(
     return Past(index, values, ids, tuple(quantiles))
 
 
-def losses(values: FloatArray, y: FloatArray, quantiles: Sequence[float]) -> FloatArray:
-    """WIS of each row."""
-    levels = np.asarray(quantiles)
-    over = y[:, None] - values
-    wis: FloatArray = (2 * np.maximum(levels * over, (levels - 1) * over)).mean(axis=1)
-    return wis
-
-
 def _holds(forecast: Forecast | None, quantiles: Sequence[float]) -> bool:
     return forecast is not None and forecast.quantiles == tuple(quantiles)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foreseal.predict.backtest import Past, losses
+from foreseal.predict.backtest import Past
 from foreseal.predict.grid import FloatArray, IntArray
+from foreseal.rules import wis
 
 # How many windows of one series the prior is worth: of equal weights for all series together, of all series'
 # weights for a single one, and of all series' skill when the guard judges a single one.
@@ -56,7 +57,7 @@ def weigh(past: Past, windows: IntArray, baseline: str) -> Mixture:
         return Mixture(members, past.ids, np.tile(alone, (count, 1)), alone)
     series, y = past.series[rows], past.y[rows]
     stacked = np.stack([past.values[member][rows] for member in members], axis=2)
-    unit = mean_by(losses(past.values[baseline][rows], y, past.quantiles), series, count)
+    unit = mean_by(wis(y, past.values[baseline][rows], past.quantiles), series, count)
     # A baseline without any error makes every other loss infinite; it is then judged in units of the data.
     unit = np.where(unit > 0, unit, np.maximum(mean_by(np.abs(y), series, count), 1.0))
     scale = 1.0 / unit[series]
@@ -84,8 +85,8 @@ def guard(mixture: Mixture, past: Past, windows: IntArray, baseline: str) -> Mix
     names = past.index["unique_id"].gather(rows).to_list()
     ours = mixture.combine(names, {member: past.values[member][rows] for member in mixture.members})
     cells, cell = np.unique(np.stack([series, past.window[rows]]), axis=1, return_inverse=True)
-    theirs = mean_by(losses(past.values[baseline][rows], y, past.quantiles), cell, cells.shape[1])
-    mean = mean_by(losses(ours, y, past.quantiles), cell, cells.shape[1])
+    theirs = mean_by(wis(y, past.values[baseline][rows], past.quantiles), cell, cells.shape[1])
+    mean = mean_by(wis(y, ours, past.quantiles), cell, cells.shape[1])
     tiny = np.finfo(float).tiny
     log_ratio = mean_by(np.clip(np.log((mean + tiny) / (theirs + tiny)), -3.0, 3.0), cells[0], count)
     n = np.bincount(cells[0], minlength=count)

@@ -1,0 +1,161 @@
+"""Scoring rules and forecast diagnostics as pure functions of arrays; for every rule lower is better.
+
+Arrays broadcast over leading axes; quantiles, ensemble members and classes lie on the last axis. Results
+have the shape of the outcomes, one score per outcome, in the unit of the outcome unless said otherwise. A
+missing outcome (NaN) scores NaN. Rules on sealed numbers are computed in integers by `foreseal.exact`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from foreseal.errors import UsageError
+
+FloatArray = NDArray[np.float64]
+
+
+def pinball(y: ArrayLike, quantiles: ArrayLike, levels: ArrayLike) -> FloatArray:
+    """Pinball loss of each quantile (…, levels): ``(y - q) * t`` if y >= q else ``(q - y) * (1 - t)``."""
+    q, t = _float(quantiles), _levels(levels)
+    if q.shape[-1:] != t.shape:
+        raise UsageError(f"{q.shape[-1:]} quantiles do not match {t.shape} levels.")
+    above = _float(y)[..., None] - q
+    loss: FloatArray = np.maximum(t * above, (t - 1.0) * above)
+    return loss
+
+
+def wis(y: ArrayLike, quantiles: ArrayLike, levels: ArrayLike) -> FloatArray:
+    """Weighted interval score: the mean over levels of twice the pinball loss (Bracher et al., 2021)."""
+    mean: FloatArray = pinball(y, quantiles, levels).mean(axis=-1)
+    return 2.0 * mean
+
+
+def interval_score(y: ArrayLike, lower: ArrayLike, upper: ArrayLike, alpha: float) -> FloatArray:
+    """Interval score of a central (1 - alpha) interval (Gneiting and Raftery, 2007, equation 43)."""
+    if not 0.0 < alpha < 1.0:
+        raise UsageError(f"alpha is {alpha}; it must lie between 0 and 1.")
+    y, lower, upper = _float(y), _float(lower), _float(upper)
+    miss = np.maximum(lower - y, 0.0) + np.maximum(y - upper, 0.0)
+    return upper - lower + 2.0 / alpha * miss
+
+
+def crps_normal(y: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> FloatArray:
+    """CRPS of a normal distribution (Gneiting et al., 2005, equation 5); at ``sd`` 0 the absolute error."""
+    y, mean, sd = np.broadcast_arrays(_float(y), _float(mean), _float(sd))
+    if (sd < 0.0).any():
+        raise UsageError("A standard deviation is negative.")
+    z = np.divide(y - mean, sd, out=np.zeros_like(y), where=sd > 0.0)
+    score: FloatArray = sd * (
+        z * (2.0 * _normal_cdf(z) - 1.0) + 2.0 * _normal_pdf(z) - 1.0 / math.sqrt(math.pi)
+    )
+    out: FloatArray = np.where(sd > 0.0, score, np.abs(y - mean))
+    return out
+
+
+def crps_ensemble(y: ArrayLike, members: ArrayLike) -> FloatArray:
+    """CRPS of the empirical distribution of an ensemble (…, members), in O(m log m)."""
+    x = np.sort(_float(members), axis=-1)
+    m = x.shape[-1]
+    if m == 0:
+        raise UsageError("An ensemble needs at least one member.")
+    # The mean distance between two members drawn with replacement, from the sorted ensemble.
+    rank = 2.0 * np.arange(1, m + 1) - m - 1.0
+    spread: FloatArray = (rank * x).sum(axis=-1) / m**2
+    distance: FloatArray = np.abs(x - _float(y)[..., None]).mean(axis=-1)
+    return distance - spread
+
+
+def crps_quantiles(y: ArrayLike, quantiles: ArrayLike, levels: ArrayLike) -> FloatArray:
+    """CRPS approximated by the trapezoidal rule over levels: ``2 * integral of pinball``.
+
+    The pinball loss is taken to fall to zero at the levels 0 and 1, as it does for an outcome within the
+    support. Denser levels come closer to the CRPS; unlike `wis`, uneven levels are weighed by their spacing.
+    """
+    t = _levels(levels)
+    loss = pinball(y, quantiles, t)
+    zero = np.zeros((*loss.shape[:-1], 1))
+    heights = np.concatenate([zero, loss, zero], axis=-1)
+    widths = np.diff(np.concatenate([[0.0], t, [1.0]]))
+    area: FloatArray = ((heights[..., 1:] + heights[..., :-1]) / 2.0 * widths).sum(axis=-1)
+    return 2.0 * area
+
+
+def log_score_normal(y: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> FloatArray:
+    """Logarithmic score (negative log density, in nats) of a normal distribution."""
+    y, mean, sd = _float(y), _float(mean), _float(sd)
+    if (sd <= 0.0).any():
+        raise UsageError("A logarithmic score needs a positive standard deviation.")
+    result: FloatArray = 0.5 * math.log(2.0 * math.pi) + np.log(sd) + 0.5 * ((y - mean) / sd) ** 2
+    return result
+
+
+def log_score(y: ArrayLike, p: ArrayLike) -> FloatArray:
+    """Logarithmic score in nats of the probability ``p`` of a label 1; infinite for a certain mistake."""
+    y, p = _labelled(y, p)
+    with np.errstate(divide="ignore"):
+        return -np.log(np.where(y == 1.0, p, 1.0 - p)) + 0.0 * y
+
+
+def brier(y: ArrayLike, p: ArrayLike) -> FloatArray:
+    """Brier score ``(p - y)**2`` of the probability ``p`` of a label 1; no unit."""
+    y, p = _labelled(y, p)
+    return (p - y) ** 2
+
+
+def mase(y: ArrayLike, point: ArrayLike, history: ArrayLike, season: int = 1) -> float:
+    """Mean absolute error in units of the history's mean absolute seasonal step (Hyndman and Koehler, 2006).
+
+    A diagnostic of points, not a proper score of distributions. Missing values are left out; NaN if the
+    history never moved.
+    """
+    past = _float(history)
+    if season < 1 or past.shape[-1] <= season:
+        raise UsageError(f"A history of {past.shape[-1]} values has no step of {season}.")
+    unit = np.nanmean(np.abs(past[season:] - past[:-season]))
+    error = np.nanmean(np.abs(_float(y) - _float(point)))
+    return float(error / unit) if unit > 0.0 else math.nan
+
+
+def coverage(y: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> float:
+    """Share of the known outcomes that lie in the closed interval; a diagnostic."""
+    y, lower, upper = np.broadcast_arrays(_float(y), _float(lower), _float(upper))
+    known = np.isfinite(y)
+    if not known.any():
+        return math.nan
+    return float(np.mean((lower <= y)[known] & (y <= upper)[known]))
+
+
+def _float(values: ArrayLike) -> FloatArray:
+    return np.asarray(values, np.float64)
+
+
+def _levels(levels: ArrayLike) -> FloatArray:
+    t = _float(levels)
+    if t.ndim != 1 or not len(t) or t[0] <= 0.0 or t[-1] >= 1.0 or (np.diff(t) <= 0.0).any():
+        raise UsageError(f"Quantile levels {t.tolist()} must lie in (0, 1) and ascend.")
+    return t
+
+
+def _labelled(y: ArrayLike, p: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    labels, probability = np.broadcast_arrays(_float(y), _float(p))
+    if not ((labels == 0.0) | (labels == 1.0) | np.isnan(labels)).all():
+        raise UsageError("Labels must be 0 or 1.")
+    if (probability < 0.0).any() or (probability > 1.0).any():
+        raise UsageError("Probabilities must lie in [0, 1].")
+    return labels, probability
+
+
+def _normal_pdf(z: FloatArray) -> FloatArray:
+    result: FloatArray = np.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi)
+    return result
+
+
+def _normal_cdf(z: FloatArray) -> FloatArray:
+    # NumPy has no error function and SciPy is not a dependency of the base install.
+    erf: Any = np.vectorize(math.erf, otypes=[np.float64])
+    result: FloatArray = 0.5 * (1.0 + erf(z / math.sqrt(2.0)))
+    return result

@@ -1,0 +1,154 @@
+"""Each rule agrees with an independent implementation, an integral or a brute force."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.conftest import require
+
+from foreseal import exact, rules
+from foreseal.errors import UsageError
+
+LEVELS = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
+finite = st.floats(-1e3, 1e3)
+
+
+def integral(values, x):
+    return float(np.sum((values[1:] + values[:-1]) / 2 * np.diff(x)))
+
+
+def normal_cdf(x):
+    return np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in x])
+
+
+@given(finite, st.lists(finite, min_size=7, max_size=7))
+def test_wis_of_symmetric_levels_is_the_mean_of_interval_scores_and_the_median_error(y, q):
+    """Equation 1 of Bracher et al. (2021): weights alpha/2 for intervals, 1/2 for the median."""
+    q = np.sort(q)
+    total = 0.5 * abs(y - q[3])
+    for lower, upper, alpha in ((q[2], q[4], 0.5), (q[1], q[5], 0.2), (q[0], q[6], 0.1)):
+        total += alpha / 2 * float(rules.interval_score(y, lower, upper, alpha))
+    assert float(rules.wis(y, q, LEVELS)) == pytest.approx(total / 3.5, rel=1e-9, abs=1e-9)
+
+
+@given(st.integers(-9999, 9999), st.lists(st.integers(-9999, 9999), min_size=7, max_size=7))
+def test_wis_agrees_with_the_exact_integers_that_are_sealed(y, q):
+    scaled, digits = exact.scale_levels([f"{level:g}" for level in LEVELS])
+    total = exact.wis_sum(scaled, 10**digits, sorted(q), y)
+    assert float(rules.wis(y, np.sort(q), LEVELS)) * 7 * 10**digits == pytest.approx(
+        total, rel=1e-12, abs=1e-6
+    )
+
+
+def test_the_pinball_loss_of_a_level_is_smallest_at_the_quantile_of_that_level():
+    y = np.random.default_rng(1).exponential(size=4001)
+    candidates = np.linspace(0, 4, 401)
+    for level in LEVELS:
+        loss = [rules.pinball(y, np.full((len(y), 1), c), [level]).mean() for c in candidates]
+        assert candidates[int(np.argmin(loss))] == pytest.approx(np.quantile(y, level), abs=0.02)
+
+
+def test_crps_normal_agrees_with_properscoring_and_with_its_own_integral():
+    require("properscoring")
+    from properscoring import crps_gaussian
+
+    rng = np.random.default_rng(2)
+    y, mean, sd = rng.normal(size=50), rng.normal(size=50), rng.exponential(size=50) + 0.01
+    np.testing.assert_allclose(rules.crps_normal(y, mean, sd), crps_gaussian(y, mean, sd), rtol=1e-10)
+    x = np.linspace(-12, 12, 200_001)
+    square = (normal_cdf(x) - (x >= 0.7)) ** 2
+    assert float(rules.crps_normal(0.7, 0.0, 1.0)) == pytest.approx(integral(square, x), abs=1e-4)
+
+
+def test_crps_normal_without_spread_is_the_absolute_error():
+    assert rules.crps_normal([1.0, 2.0], [3.0, 2.0], 0.0).tolist() == [2.0, 0.0]
+
+
+def test_crps_ensemble_agrees_with_properscoring_and_with_all_pairs():
+    require("properscoring")
+    from properscoring import crps_ensemble
+
+    rng = np.random.default_rng(3)
+    y, members = rng.normal(size=(4, 5)), rng.normal(size=(4, 5, 9))
+    got = rules.crps_ensemble(y, members)
+    np.testing.assert_allclose(got, crps_ensemble(y, members), rtol=1e-10, atol=1e-12)
+    pairs = np.abs(members[..., :, None] - members[..., None, :]).mean(axis=(-1, -2))
+    np.testing.assert_allclose(got, np.abs(members - y[..., None]).mean(axis=-1) - pairs / 2, atol=1e-12)
+
+
+def test_crps_from_many_quantiles_approaches_that_of_the_distribution():
+    levels = np.arange(1, 2000) / 2000
+    grid = np.linspace(-6, 6, 120_001)
+    quantiles = np.interp(levels, normal_cdf(grid), grid)
+    got = rules.crps_quantiles(0.3, quantiles, levels)
+    assert float(got) == pytest.approx(float(rules.crps_normal(0.3, 0.0, 1.0)), abs=2e-3)
+
+
+def test_the_log_score_of_a_density_is_the_negative_log_of_a_density_that_integrates_to_one():
+    x = np.linspace(-30, 40, 100_001)
+    assert integral(np.exp(-rules.log_score_normal(x, 2.0, 3.0)), x) == pytest.approx(1.0, abs=1e-9)
+
+
+@given(st.floats(0.01, 0.99), st.floats(0.01, 0.99))
+def test_log_and_brier_scores_are_proper(p, q):
+    """Whoever believes p expects no better score from saying q."""
+    for rule in (rules.log_score, rules.brier):
+        honest = p * rule(1, p) + (1 - p) * rule(0, p)
+        assert p * rule(1, q) + (1 - p) * rule(0, q) >= honest - 1e-12
+
+
+def test_scores_of_probabilities_agree_with_scikit_learn():
+    require("sklearn")
+    from sklearn.metrics import brier_score_loss, log_loss
+
+    rng = np.random.default_rng(4)
+    y, p = rng.integers(0, 2, 200), rng.uniform(0.01, 0.99, 200)
+    assert rules.log_score(y, p).mean() == pytest.approx(log_loss(y, p))
+    assert rules.brier(y, p).mean() == pytest.approx(brier_score_loss(y, p))
+
+
+def test_a_certain_mistake_has_an_infinite_log_score():
+    assert rules.log_score([1, 0, 1], [0.0, 0.0, 1.0]).tolist() == [math.inf, 0.0, 0.0]
+
+
+def test_mase_is_one_for_the_seasonal_naive_forecast_of_a_steady_walk():
+    history = np.tile([0.0, 5.0, 1.0], 5) + np.repeat(np.arange(5.0), 3)
+    assert rules.mase(history[-3:] + 1, history[-3:], history, season=3) == pytest.approx(1.0)
+    assert math.isnan(rules.mase([1.0], [2.0], [3.0, 3.0, 3.0]))
+
+
+def test_coverage_counts_both_ends_and_leaves_out_missing_outcomes():
+    assert rules.coverage(
+        [1.0, 2.0, np.nan, 4.0], [1.0, 0.0, 0.0, 0.0], [2.0, 2.0, 9.0, 3.0]
+    ) == pytest.approx(2 / 3)
+    assert math.isnan(rules.coverage([np.nan], [0.0], [1.0]))
+
+
+def test_a_missing_outcome_has_a_missing_score():
+    assert np.isnan(rules.wis([np.nan], [[1.0, 2.0]], [0.1, 0.9])).all()
+    assert np.isnan(rules.crps_ensemble([np.nan], [[1.0, 2.0]])).all()
+    assert np.isnan(rules.log_score([np.nan], [0.5])).all()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: rules.pinball(1.0, [1.0, 2.0], [0.5]),
+        lambda: rules.wis(1.0, [1.0, 2.0], [0.9, 0.1]),
+        lambda: rules.wis(1.0, [1.0], [1.0]),
+        lambda: rules.interval_score(1.0, 0.0, 2.0, 0.0),
+        lambda: rules.crps_normal(1.0, 0.0, -1.0),
+        lambda: rules.crps_ensemble(1.0, []),
+        lambda: rules.log_score_normal(1.0, 0.0, 0.0),
+        lambda: rules.brier([2], [0.5]),
+        lambda: rules.log_score([1], [1.5]),
+        lambda: rules.mase([1.0], [1.0], [1.0], season=1),
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused(call):
+    with pytest.raises(UsageError):
+        call()
