@@ -1,3 +1,35 @@
 """Foreseal: forecast, decide, and prove it."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from foreseal.figures import plot as plot
+    from foreseal.predict.forecast import forecast as forecast
+    from foreseal.run.project import Project as Project
+    from foreseal.seal.verify import verify_log as verify_log
+    from foreseal.seal.verify import verify_receipt as verify_receipt
+
 __version__ = "0.1.0"
+
+_HOME = {
+    "Project": "foreseal.run.project",
+    "forecast": "foreseal.predict.forecast",
+    "plot": "foreseal.figures",
+    "verify_log": "foreseal.seal.verify",
+    "verify_receipt": "foreseal.seal.verify",
+}
+
+__all__ = ["Project", "__version__", "forecast", "plot", "verify_log", "verify_receipt"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'foreseal' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,33 @@
+"""foreseal approve"""
+
+from __future__ import annotations
+
+import getpass
+
+import click
+
+from foreseal.cli.terminal import Terminal, json_option, project_option
+
+
+@click.command("approve")
+@click.argument("decision")
+@click.argument("seq", type=int)
+@click.option("--reject", is_flag=True, help="Reject instead of approving.")
+@click.option("--by", default="", help="Who decides (default: the name of the account).")
+@click.option("--reason", default="", help="Why.")
+@project_option
+@json_option
+def command(decision: str, seq: int, reject: bool, by: str, reason: str, folder: str, as_json: bool) -> None:
+    """Approve or reject a proposed decision, and seal it.
+
+    DECISION is the name in foreseal.toml, SEQ the number of the cutoff: `foreseal decide` lists both.
+    """
+    from foreseal.run import Project
+    from foreseal.run.session import Session
+
+    terminal = Terminal(as_json)
+    verdict = "rejected" if reject else "approved"
+    with Session.begin(Project.open(folder)) as session:
+        said = session.approve(decision, seq, verdict, by or getpass.getuser(), reason)
+    terminal.say(f"{decision} {seq} is {verdict}; sealed as entry {said.index}.")
+    terminal.result({"decision": decision, "seq": seq, "verdict": verdict, "index": said.index})

@@ -1,0 +1,88 @@
+"""foreseal decide"""
+
+from __future__ import annotations
+
+import click
+
+from foreseal.cli.terminal import Terminal, json_option, project_option
+
+
+@click.command("decide")
+@click.argument("decision", required=False, default="")
+@click.argument("seq", required=False, type=int)
+@project_option
+@json_option
+def command(decision: str, seq: int | None, folder: str, as_json: bool) -> None:
+    """List the sealed decisions, or show one with its alternatives.
+
+    DECISION is its name in foreseal.toml, SEQ the number of the cutoff.
+    """
+    from foreseal.run import Project
+    from foreseal.run.results import Results
+
+    terminal = Terminal(as_json)
+    project = Project.open(folder)
+    results = Results(project)
+    names = [name for name in project.settings.decisions if decision in ("", name)]
+    if not names:
+        from foreseal.errors import UsageError
+
+        known = ", ".join(project.settings.decisions) or "none"
+        raise UsageError(f"There is no decision {decision!r}; the project has: {known}.")
+    found = [each for name in names for each in results.decisions(name) if seq in (None, each.seq)]
+    terminal.table(
+        "Decisions",
+        ("decision", "seq", "cutoff (UTC)", "chosen", "expected cost", "cost", "regret", "unit", "state"),
+        [
+            (
+                each.name,
+                each.seq,
+                f"{each.cutoff:%Y-%m-%d %H:%M}",
+                each.chosen,
+                f"{each.expected[each.chosen]:.4g}",
+                f"{each.costs[each.chosen]:.4g}" if each.costs else "",
+                "" if each.regret is None else f"{each.regret:.4g}",
+                each.cost_unit,
+                each.state,
+            )
+            for each in found
+        ],
+        right=(1, 4, 5, 6),
+    )
+    if found:
+        kinds = sorted({each.said.body["regret"] for each in found})
+        terminal.say(f"Regret ({', '.join(kinds)}): cost of the chosen option less the cheapest listed.")
+    if seq is not None and len(found) == 1:
+        one = found[0]
+        for option in one.options:
+            cost = f"{one.expected[option]:.6g} expected"
+            real = f", {one.costs[option]:.6g} with the outcome" if one.costs else ""
+            terminal.say(f"  {option}: {cost}{real}{'  <- chosen' if option == one.chosen else ''}")
+        terminal.table(
+            f"Action of {one.chosen}",
+            ("from (UTC)", "setting", "value", "unit"),
+            [
+                (f"{s.ds:%Y-%m-%d %H:%M}" if s.ds else "throughout", s.key, s.value, s.unit)
+                for s in one.options[one.chosen]
+            ],
+            right=(2,),
+        )
+    terminal.result(
+        {
+            "decisions": [
+                {
+                    "decision": each.name,
+                    "seq": each.seq,
+                    "cutoff": each.cutoff.isoformat(),
+                    "index": each.said.index,
+                    "chosen": each.chosen,
+                    "expected": each.expected,
+                    "costs": each.costs,
+                    "regret": each.regret,
+                    "unit": each.cost_unit,
+                    "state": each.state,
+                }
+                for each in found
+            ]
+        }
+    )

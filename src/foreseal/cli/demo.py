@@ -1,0 +1,88 @@
+"""foreseal demo"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from foreseal.cli.terminal import Terminal, json_option
+
+
+@click.command("demo")
+@click.argument("folder", default="demo", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--app", default="traffic", show_default=True, help="Which example to run.")
+@json_option
+def command(folder: Path, app: str, as_json: bool) -> int:
+    """Run an example from data to verified receipts, in FOLDER (default: demo).
+
+    The same steps as `foreseal init --app traffic FOLDER` and `foreseal run`. Running it again continues, or
+    finds nothing due.
+    """
+    from foreseal.cli.report import write_report
+    from foreseal.cli.summary import said_done, show_collected, show_decisions, show_records
+    from foreseal.run import Project
+    from foreseal.run.create import create
+    from foreseal.run.loop import run
+    from foreseal.run.receipts import verify_receipts, write_receipts
+    from foreseal.run.session import Session
+    from foreseal.seal.verify import verify_log
+    from foreseal.settings import FILE_NAME
+
+    terminal = Terminal(as_json)
+    started = time.perf_counter()
+    if not (folder / FILE_NAME).exists():
+        made = create(folder, app=app, name=f"{app}-demo")
+        terminal.say(f"1. Made the project {folder}/ with its own author and log keys in {folder}/keys/.")
+        terminal.say(f"   Log key: {made.log_key}")
+    else:
+        terminal.say(f"1. Continuing the project in {folder}/.")
+    project = Project.open(folder)
+    if project.app:
+        terminal.say(f"   {project.app.title}.")
+    terminal.say("2. Replaying every declared cutoff: collect, forecast, decide, seal, settle, score.")
+    with terminal.warnings(), terminal.progress("open") as update, Session.begin(project) as session:
+        done = run(session, report=update)
+    show_collected(terminal, done.collected)
+    terminal.say(f"   {said_done(done)}")
+    terminal.say("3. The track record, baseline beside it:")
+    records = show_records(terminal, project)
+    decisions = show_decisions(terminal, project)
+    terminal.say("4. Checking everything offline, from the published bytes and the log key alone.")
+    receipts = write_receipts(project)
+    verdict = verify_log(project.log_folder, [project.trusted()])
+    verdicts = verify_receipts(project, receipts)
+    good = sum(each.ok for each in verdicts.values())
+    for line in (*verdict.statements, *(f"problem: {each}" for each in verdict.problems)):
+        terminal.say(f"   {line}")
+    terminal.say(f"   {good} of {len(receipts)} receipts verified.", style="bold")
+    report = write_report(project)
+    seconds = time.perf_counter() - started
+    terminal.say()
+    terminal.say(f"Done in {seconds:.0f} s. Where to look:")
+    terminal.say(f"   {report}            the report: open it in a browser")
+    terminal.say(f"   {folder / 'out' / 'receipts'}/     one proof per forecast, decision and score")
+    terminal.say(f"   {folder / 'foreseal.toml'}              what was asked, in one file")
+    terminal.say("What to type next:")
+    terminal.say(f"   .venv/bin/foreseal verify -C {folder}")
+    for name in project.settings.decisions:
+        terminal.say(f"   .venv/bin/foreseal decide -C {folder} {name} 0")
+    if receipts:
+        terminal.say(f"   .venv/bin/foreseal verify {receipts[0]} --key '{project.trusted()}'")
+    terminal.say("   .venv/bin/foreseal init --app diagnosis my-clinic      another example")
+    well = verdict.ok and good == len(receipts)
+    terminal.result(
+        {
+            "ok": well,
+            "seconds": round(seconds, 1),
+            "collected": [each.as_dict() for each in done.collected],
+            "records": records,
+            "decisions": decisions,
+            "statements": verdict.statements,
+            "receipts": len(receipts),
+            "verified": good,
+            "report": str(report),
+        }
+    )
+    return 0 if well else 1

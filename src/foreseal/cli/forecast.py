@@ -1,0 +1,126 @@
+"""foreseal forecast"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from foreseal.cli.terminal import Terminal, json_option, project_option
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MAX_SHOWN = 48
+
+
+@click.command("forecast")
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-h", "--horizon", type=int, default=None, help="Steps ahead, for a FILE.")
+@click.option("--freq", default=None, help="Step of the series, such as 1h (default: found in the data).")
+@click.option("--preset", default="balanced", help="fast, balanced or best.")
+@click.option("--model", "models", multiple=True, help="A model such as seasonal_naive(24); may be repeated.")
+@click.option("--id", "id_col", default="unique_id", help="Column with the series' names.")
+@click.option("--time", "time_col", default="ds", help="Column with the times.")
+@click.option("--value", "target_col", default="y", help="Column with the values.")
+@click.option("--target", default="", help="In a project: the target (default: the only one).")
+@click.option("--cutoff", default="", help="In a project: as known at this instant, 2018-08-01T05:00:00Z.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write CSV or Parquet here.")
+@project_option
+@json_option
+def command(
+    file: Path | None, horizon: int | None, out: Path | None, folder: str, as_json: bool, **options: Any
+) -> None:
+    """Forecast a FILE, or a project's target as known at a cutoff. Nothing is sealed.
+
+    FILE is CSV or Parquet with columns unique_id, ds and y. In a project the store is read as of the cutoff:
+    by default the next one that is not sealed yet.
+    """
+    terminal = Terminal(as_json)
+    with terminal.warnings():
+        frame, ran = (
+            _of_file(file, horizon, options)
+            if file
+            else _of_project(folder, options["target"], options["cutoff"], terminal)
+        )
+    if out:
+        frame.write_parquet(out) if out.suffix == ".parquet" else frame.write_csv(out)
+        terminal.say(f"Wrote {frame.height} rows to {out}.")
+    else:
+        shown = frame.head(MAX_SHOWN)
+        terminal.table("", shown.columns, (map(_cell, row) for row in shown.iter_rows()), right=range(3, 99))
+        if frame.height > MAX_SHOWN:
+            terminal.say(f"... {frame.height - MAX_SHOWN} more rows; --out FILE.csv writes all.")
+    for key in ("members", "weights", "guard"):
+        if key in ran:
+            terminal.say(f"{key}: {ran[key]}")
+    terminal.result({"rows": frame.to_dicts(), "ran": dict(ran)})
+
+
+def _of_file(file: Path, horizon: int | None, options: dict[str, Any]) -> tuple[pl.DataFrame, Any]:
+    import polars as pl
+
+    from foreseal import forecast
+    from foreseal.errors import UsageError
+
+    if horizon is None:
+        raise UsageError("How many steps ahead?", hint=f"foreseal forecast {file} -h 24")
+    columns = {name: options[name] for name in ("id_col", "time_col", "target_col")}
+    frame = pl.read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
+    if columns["id_col"] not in frame.columns and columns["id_col"] == "unique_id":
+        frame = frame.with_columns(pl.lit(file.stem).alias("unique_id"))
+    result = forecast(
+        frame,
+        horizon,
+        preset=options["preset"],
+        models=list(options["models"]) or None,
+        freq=options["freq"],
+        **columns,
+    )
+    return result.frame, result.ran
+
+
+def _read_csv(file: Path) -> pl.DataFrame:
+    import polars as pl
+
+    from foreseal.errors import DataError
+
+    try:
+        return pl.read_csv(file, try_parse_dates=True, infer_schema_length=10_000)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{file} cannot be read as CSV: {str(error).splitlines()[0]}") from error
+
+
+def _of_project(folder: str, name: str, cutoff: str, terminal: Terminal) -> tuple[pl.DataFrame, Any]:
+    from foreseal.clock import format_instant, parse_instant
+    from foreseal.errors import UsageError
+    from foreseal.run import Project
+    from foreseal.run.forecasting import Knowledge, forecast_series
+
+    project = Project.open(folder)
+    series = [target for target in project.targets.values() if target.kind == "series"]
+    chosen = [target for target in series if name in ("", target.name)]
+    if len(chosen) != 1:
+        known = ", ".join(target.name for target in series) or "none"
+        raise UsageError(f"Which target? The project has: {known}.", hint="Say --target NAME.")
+    target = chosen[0]
+    if cutoff:
+        when = parse_instant(cutoff)
+    else:
+        sealed = project.history().forecasts
+        open_ = [c for k, c in enumerate(target.cutoffs) if (target.name, "baseline", k) not in sealed]
+        when = open_[0] if open_ else target.cutoffs[-1]
+    with project.store() as store:
+        names = list(dict.fromkeys((target.dataset, *target.covariates)))
+        knowledge = Knowledge.latest(store, names, project.timezone)
+        found = forecast_series(knowledge, target, when, project.settings.models, {})
+    terminal.say(f"{target.name} as known at {format_instant(when)}, not sealed; unit {target.unit}")
+    return found.frame, found.ran
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)

@@ -1,0 +1,61 @@
+"""foreseal run"""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from foreseal.cli.terminal import Terminal, json_option, project_option
+
+
+@click.command("run")
+@project_option
+@click.option("--watch", is_flag=True, help="Stay and do each thing when it falls due.")
+@click.option("--report/--no-report", default=True, help="Write out/report.html afterwards.")
+@json_option
+def command(folder: str, watch: bool, report: bool, as_json: bool) -> None:
+    """Do what is due, once: collect, forecast, decide, seal, score."""
+    from foreseal.cli.summary import said_done, show_collected, show_records
+    from foreseal.run import Project, loop
+    from foreseal.run.session import Session
+
+    terminal = Terminal(as_json)
+    project = Project.open(folder)
+    while True:
+        with terminal.warnings(), terminal.progress("open") as update, Session.begin(project) as session:
+            done = loop.run(session, report=update)
+            following = None if project.replay else loop.next_due(session)
+        show_collected(terminal, done.collected)
+        terminal.say(said_done(done))
+        if done.missed:
+            terminal.say(f"{done.missed} forecasts were missed: their deadline had passed.", style="yellow")
+        records = show_records(terminal, project)
+        if report and not done.nothing:
+            from foreseal.cli.report import write_report
+
+            terminal.say(f"Report: {write_report(project)}")
+        if not watch:
+            break
+        if following is None:
+            terminal.say("All declared cutoffs are settled.")
+            break
+        terminal.say(f"Next: {following:%Y-%m-%d %H:%M} UTC.")
+        _sleep_until(following.timestamp())
+    terminal.result(
+        {
+            "collected": [each.as_dict() for each in done.collected],
+            "forecasts": done.forecasts,
+            "decisions": done.decisions,
+            "settled": done.settled,
+            "missed": done.missed,
+            "waiting": done.waiting,
+            "records": records,
+        }
+    )
+
+
+def _sleep_until(instant: float) -> None:
+    """Wait in short naps, so that a machine that slept wakes up to the right time."""
+    while (left := instant - time.time()) > 0:
+        time.sleep(min(left, 30.0))

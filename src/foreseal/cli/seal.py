@@ -1,0 +1,45 @@
+"""foreseal seal"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from foreseal.cli.terminal import Terminal, json_option, project_option
+
+
+@click.group("seal", invoke_without_command=True)
+@project_option
+@json_option
+@click.pass_context
+def command(ctx: click.Context, folder: str, as_json: bool) -> None:
+    """Forecast, decide and seal what is due; outcomes are left for `foreseal score`."""
+    if ctx.invoked_subcommand:
+        return
+    from foreseal.cli.summary import do_verbs
+
+    terminal = Terminal(as_json)
+    done = do_verbs(terminal, folder, ("forecast",))
+    terminal.say(f"Sealed {done.forecasts} forecasts and {done.decisions} decisions.")
+    terminal.result({"forecasts": done.forecasts, "decisions": done.decisions, "missed": done.missed})
+
+
+@command.command("adopt")
+@click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@project_option
+@json_option
+def adopt(checkpoint: Path, folder: str, as_json: bool) -> None:
+    """Take a restored log into use, after comparing it with CHECKPOINT.
+
+    CHECKPOINT is the latest checkpoint of this log that you hold from elsewhere: a copy, a receipt's last
+    lines, a witness. The log on disk must extend it.
+    """
+    from foreseal.run import Project
+    from foreseal.seal.log import Log
+
+    terminal = Terminal(as_json)
+    project = Project.open(folder)
+    found = Log.adopt(project.log_folder, project.signer(), checkpoint.read_bytes())
+    terminal.say(f"The log {found.origin} continues at {found.size} entries.")
+    terminal.result({"origin": found.origin, "size": found.size})

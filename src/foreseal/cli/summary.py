@@ -1,0 +1,149 @@
+"""What several commands show: what was collected, and the track records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from foreseal.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from foreseal.run import Project
+    from foreseal.run.collecting import Collected
+    from foreseal.run.loop import Done
+
+MAX_LISTED = 10
+
+
+def do_verbs(terminal: Terminal, folder: str, verbs: tuple[str, ...]) -> Done:
+    """Run some of the loop's steps with progress on standard error."""
+    from foreseal.run import Project
+    from foreseal.run.loop import run
+    from foreseal.run.session import Session
+
+    project = Project.open(folder)
+    with terminal.warnings(), terminal.progress("open") as update, Session.begin(project) as session:
+        return run(session, verbs=verbs, report=update)
+
+
+def said_done(done: Done) -> str:
+    """What a run did, in one sentence."""
+    if done.nothing:
+        return "Nothing was due: all that can be sealed and settled is."
+    return (
+        f"Sealed {done.forecasts} forecasts and {done.decisions} decisions; settled {done.settled} cutoffs."
+    )
+
+
+def show_collected(terminal: Terminal, found: Sequence[Collected], *, rejected: bool = False) -> None:
+    """One row per dataset; reasons for what was rejected below."""
+    if not found:
+        return
+    terminal.table(
+        "Collected",
+        ("dataset", "added", "known already", "late", "rejected"),
+        [(each.dataset, each.added, each.repeats, each.late, each.rejected) for each in found],
+        right=(1, 2, 3, 4),
+    )
+    for each in found:
+        for reason, count in each.reasons.items():
+            terminal.say(f"  {each.dataset}: {count} rows rejected: {reason}")
+        shown = each.examples if rejected else each.examples[:MAX_LISTED]
+        for row in shown if rejected else ():
+            terminal.say(f"    {row}")
+
+
+def show_records(terminal: Terminal, project: Project) -> list[dict[str, Any]]:
+    """Every target's track record beside its baseline; returns it as plain values."""
+    from foreseal.run.results import Results
+
+    found = Results(project).records()
+    rows = []
+    for record in found:
+        missing = sum(record.not_scored().values())
+        rows.append(
+            (
+                record.target,
+                record.forecaster,
+                record.rule,
+                f"{record.mean:.4g}",
+                f"{record.baseline_mean:.4g}",
+                f"{record.skill:+.1%}",
+                str(record.settled),
+                str(missing),
+                str(record.pending),
+            )
+        )
+    if rows:
+        terminal.table(
+            "Track record",
+            ("target", "forecaster", "rule", "mean", "baseline", "skill", "settled", "missing", "pending"),
+            rows,
+            right=range(3, 9),
+        )
+    for record in found:
+        for each in record.coverage:
+            interval = f" (95 % interval {each.low:.1%} to {each.high:.1%})" if each.low == each.low else ""
+            terminal.say(
+                f"  {record.target}: {each.level:.0%} intervals held {each.observed:.1%}{interval}, "
+                f"mean width {each.width:.4g}"
+            )
+    return [record_dict(record) for record in found]
+
+
+def record_dict(record: Any) -> dict[str, Any]:
+    """A track record as plain values."""
+    return {
+        "target": record.target,
+        "forecaster": record.forecaster,
+        "rule": record.rule,
+        "mean": record.mean,
+        "baseline": record.baseline_mean,
+        "skill": record.skill,
+        "settled": record.settled,
+        "pending": record.pending,
+        "not_scored": record.not_scored(),
+        "coverage": [
+            {
+                "level": each.level,
+                "observed": each.observed,
+                "low": each.low,
+                "high": each.high,
+                "width": each.width,
+            }
+            for each in record.coverage
+        ],
+    }
+
+
+def show_decisions(terminal: Terminal, project: Project) -> list[dict[str, Any]]:
+    """What every option would have cost over all settled cutoffs, and the regret of the choices."""
+    from foreseal.run.results import Results
+
+    results, found = Results(project), []
+    for name, policy in project.policies.items():
+        settled = [each for each in results.decisions(name) if each.costs]
+        if not settled:
+            continue
+        totals = {option: sum(each.costs[option] for each in settled) for option in settled[0].costs}
+        chosen = sum(each.costs[each.chosen] for each in settled)
+        regret = sum(each.regret or 0.0 for each in settled)
+        terminal.table(
+            f"Decision {name}: {policy.regret_kind} cost over {len(settled)} cutoffs, in {policy.cost_unit}",
+            ("option", "cost"),
+            [*((option, f"{cost:.1f}") for option, cost in totals.items()), ("as chosen", f"{chosen:.1f}")],
+            right=(1,),
+        )
+        terminal.say(f"  {policy.regret_kind} regret against the cheapest listed option: {regret:.2f}")
+        found.append(
+            {
+                "decision": name,
+                "cutoffs": len(settled),
+                "unit": policy.cost_unit,
+                "kind": policy.regret_kind,
+                "costs": totals,
+                "chosen": chosen,
+                "regret": regret,
+            }
+        )
+    return found

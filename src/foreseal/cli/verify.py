@@ -1,0 +1,122 @@
+"""foreseal verify"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from foreseal.cli.terminal import Terminal, json_option, project_option
+
+if TYPE_CHECKING:
+    from foreseal.seal.note import Verifier
+    from foreseal.seal.verify import Verdict
+
+
+@click.command("verify")
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--key", "keys", multiple=True, help="A verifier key (vkey) that you trust; may be repeated.")
+@click.option("--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A policy file.")
+@project_option
+@json_option
+def command(
+    paths: tuple[Path, ...], keys: tuple[str, ...], policy: Path | None, folder: str, as_json: bool
+) -> int:
+    """Check receipts and logs, offline.
+
+    PATHS are receipts (.tlog-proof) or the published folder of a log. Without PATHS the project in the
+    current folder is checked: every file of its log, every signature, every score recomputed, every receipt.
+
+    Trust comes from you: --key, --policy, or inside a project its settings. Without any the answer is that
+    the evidence is consistent, but by a key you have not named, and the exit code is 1.
+    """
+    terminal = Terminal(as_json)
+    trusted = _trusted(keys, policy, folder, paths)
+    if paths:
+        found = {str(path): _check(path, trusted) for path in paths}
+    else:
+        found = _project(folder, trusted)
+    for name, verdict in found.items():
+        _show(terminal, name, verdict, brief=len(found) > 1)
+    good = sum(verdict.ok for verdict in found.values())
+    if len(found) > 1:
+        terminal.say(
+            f"{good} of {len(found)} verified.", style="bold green" if good == len(found) else "bold red"
+        )
+    terminal.result(
+        {
+            "ok": good == len(found),
+            "verified": good,
+            "checked": len(found),
+            "results": {name: _plain(verdict) for name, verdict in found.items()},
+        }
+    )
+    return 0 if good == len(found) else 1
+
+
+def _trusted(
+    keys: tuple[str, ...], policy: Path | None, folder: str, paths: tuple[Path, ...]
+) -> list[Verifier]:
+    from foreseal.errors import DataError
+    from foreseal.seal.policy import Policy, parse_policy
+    from foreseal.settings import FILE_NAME
+
+    trusted: list[Verifier] = list(Policy.of(keys).logs)
+    if policy:
+        try:
+            trusted += parse_policy(policy.read_text("utf-8")).logs
+        except UnicodeDecodeError:
+            raise DataError(f"{policy} is not a policy file: it is not UTF-8.") from None
+    if not trusted and (not paths or (Path(folder) / FILE_NAME).is_file()):
+        from foreseal.run import Project
+
+        trusted = [Project.open(folder).trusted()]
+    return trusted
+
+
+def _check(path: Path, trusted: list[Verifier]) -> Verdict:
+    from foreseal.seal.verify import verify_log, verify_receipt
+
+    return verify_log(path, trusted) if path.is_dir() else verify_receipt(path.read_bytes(), trusted)
+
+
+def _project(folder: str, trusted: list[Verifier]) -> dict[str, Verdict]:
+    from foreseal.run import Project
+    from foreseal.seal.receipt import SUFFIX
+
+    project = Project.open(folder)
+    receipts = sorted((project.folder / "out" / "receipts").rglob(f"*{SUFFIX}"))
+    return {str(path): _check(path, trusted) for path in (project.log_folder, *receipts)}
+
+
+def _show(terminal: Terminal, name: str, verdict: Verdict, *, brief: bool) -> None:
+    if brief and verdict.ok and verdict.index is not None:
+        return
+    terminal.say(
+        f"{'verified' if verdict.ok else 'NOT VERIFIED'}  {name}", style="green" if verdict.ok else "red"
+    )
+    if verdict.entry is not None:
+        terminal.say(f"  entry {verdict.index} of {verdict.origin}, {verdict.size} entries")
+        for key in ("kind", "target", "name", "forecaster", "seq", "cutoff", "author"):
+            if key in verdict.entry.fields:
+                terminal.say(f"  {key}: {verdict.entry[key]}")
+    for line in verdict.statements:
+        terminal.say(f"  {line}")
+    for line in verdict.problems:
+        terminal.say(f"  problem: {line}", style="red")
+    for line in verdict.notes:
+        terminal.say(f"  note: {line}")
+
+
+def _plain(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "ok": verdict.ok,
+        "statements": verdict.statements,
+        "problems": verdict.problems,
+        "notes": verdict.notes,
+        "origin": verdict.origin,
+        "size": verdict.size,
+        "index": verdict.index,
+        "entry": dict(verdict.entry.fields) if verdict.entry else None,
+    }

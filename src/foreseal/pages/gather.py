@@ -1,0 +1,143 @@
+"""A project -> `ReportData`: all of it read back from the log's bytes and the store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from foreseal import __version__
+from foreseal.pages.report import DatasetReport, DecisionReport, LogReport, ReportData, TargetReport
+from foreseal.records import Target
+from foreseal.run import Project
+from foreseal.run.receipts import verify_receipts
+from foreseal.run.results import UTC_TIME, Results
+from foreseal.store.store import Store
+
+_END = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def gather(project: Project, receipts: Sequence[Path], written_at: datetime) -> ReportData:
+    """What the report says of a project; ``receipts`` are checked one by one by the settings' key."""
+    results = Results(project)
+    with project.store() as store:
+        datasets = tuple(_dataset(project, store, name) for name in project.settings.datasets)
+    return ReportData(
+        project=project.name,
+        mode=project.settings.clock.mode,
+        timezone=project.timezone,
+        written_at=written_at,
+        version=__version__,
+        title=project.app.title if project.app else project.name,
+        datasets=datasets,
+        targets=tuple(
+            _target(results, target, name)
+            for target in project.targets.values()
+            for name in target.forecasters
+        ),
+        decisions=tuple(_decision(results, name) for name in project.settings.decisions),
+        log=_log(project, results, receipts),
+        commands=_commands(project, receipts),
+    )
+
+
+def _dataset(project: Project, store: Store, name: str) -> DatasetReport:
+    table = project.settings.datasets[name]
+    about = store.catalogue().filter(pl.col("dataset") == name).row(0, named=True)
+    n = store.latest_n(name)
+    parts = [store.vintages(name, part.name) for part in store.schema(name).parts]
+    key = "unique_id" if table.kind == "series" else "case_id"
+    times = parts[0]["ds" if table.kind == "series" else "known_at"]
+    flags = Counter(flag for part in parts for text in part["flags"] for flag in text.split() if flag)
+    rejected = store.rejected(name)
+    notes = []
+    if project.replay:
+        notes.append("Loaded as history: what became known when is claimed by the file, not witnessed.")
+    return DatasetReport(
+        name=name,
+        kind=table.kind,
+        rows=sum(part.height for part in parts),
+        subjects=parts[0][key].n_unique(),
+        appends=n,
+        unit=table.unit,
+        title=table.title,
+        licence=table.licence,
+        origin=table.origin,
+        known_at=str(table.known_at),
+        first=times.min(),  # type: ignore[arg-type]
+        last=times.max(),  # type: ignore[arg-type]
+        witnessed=store.snapshot(name, _END, n).witnessed,
+        rejected=dict(Counter(rejected["reason"].to_list())),
+        flagged=dict(flags),
+        notes=tuple(notes) if about["rows"] else (),
+    )
+
+
+def _target(results: Results, target: Target, forecaster: str) -> TargetReport:
+    sealed = [s for (t, f, _), s in results.history.forecasts.items() if (t, f) == (target.name, forecaster)]
+    return TargetReport(
+        target=target,
+        record=results.record(target, forecaster),
+        forecasts=results.forecasts(target, forecaster),
+        outcomes=results.outcomes(target),
+        ran=sealed[-1].body["ran"] if sealed else {},
+    )
+
+
+def _decision(results: Results, name: str) -> DecisionReport:
+    table = results.project.settings.decisions[name]
+    policy = results.project.policies[name]
+    found = results.decisions(name)
+    rows = [
+        (each.cutoff, option, option == each.chosen, each.expected[option], each.costs.get(option))
+        for each in found
+        for option in each.options
+    ]
+    schema: dict[str, Any] = {
+        "cutoff": UTC_TIME,
+        "option": pl.String,
+        "chosen": pl.Boolean,
+        "expected_cost": pl.Float64,
+        "cost": pl.Float64,
+    }
+    last = found[-1] if found else None
+    return DecisionReport(
+        name=name,
+        target=table.target,
+        policy=table.policy,
+        cost_unit=policy.cost_unit,
+        regret_kind=policy.regret_kind,
+        costs=pl.DataFrame(rows, schema=schema, orient="row"),
+        states=dict(Counter(each.state for each in found)),
+        plan=last.options[last.chosen] if last else (),
+        plan_cutoff=last.cutoff if last else None,
+        options={key: str(value) for key, value in table.options.items()},
+    )
+
+
+def _log(project: Project, results: Results, receipts: Sequence[Path]) -> LogReport:
+    reader = project.reader()
+    verdicts = verify_receipts(project, list(receipts))
+    return LogReport(
+        origin=reader.origin,
+        size=reader.size,
+        root=reader.checkpoint.root.hex(),
+        checkpoint=reader.signed.decode(),
+        vkey=str(project.trusted()),
+        authors={said.body["author"]: said.body["name"] for said in results.history.identities.values()},
+        receipts=sum(verdict.ok for verdict in verdicts.values()),
+        receipts_total=len(verdicts),
+        failures=tuple(path.name for path, verdict in verdicts.items() if not verdict.ok),
+    )
+
+
+def _commands(project: Project, receipts: Sequence[Path]) -> tuple[str, ...]:
+    commands = ["foreseal verify", "foreseal doctor"]
+    if receipts:
+        one = receipts[-1].relative_to(project.folder)
+        commands.append(f"foreseal verify {one} --key '{project.trusted()}'")
+    return tuple(commands)

@@ -1,0 +1,102 @@
+"""Make a project: its folder, keys, log and settings. The only place where keys are made."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from foreseal.apps import App, find
+from foreseal.errors import Refused, UsageError
+from foreseal.run.project import passphrase
+from foreseal.seal.disk import make_folder, write_file
+from foreseal.seal.keys import author_id, generate_key, public_bytes
+from foreseal.seal.log import Log
+from foreseal.seal.note import Signer
+from foreseal.settings import FILE_NAME
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}", re.ASCII)
+_IGNORED = "keys/\nstore/\nout/\n"
+_BARE = """\
+# A Foreseal project. To see every table filled in: foreseal init --app traffic example
+[project]
+name = "{name}"
+timezone = "UTC"
+
+[clock]
+mode = "live"
+
+# 1. data
+# [datasets.load]
+# source = "csv"
+# path = "load.csv"
+# id = "site"                         # a column, or a constant in quotes: "'site-1'"
+# ds = "time"
+# y = "kilowatt"
+# unit = "kW"
+# known_at = {{ delay = "1h" }}         # or {{ column = "..." }}, or "load"
+
+# 2. targets, 3. models, 4. decision, 5. outcome: docs/project.md
+
+{seal}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What `create` made. ``log_key`` is the vkey others need to verify this log."""
+
+    folder: Path
+    origin: str
+    log_key: str
+    author: str
+    keys: tuple[Path, Path]
+
+
+def create(folder: Path, *, app: str = "", name: str = "", origin: str = "") -> Created:
+    """Make a project in ``folder``, which must not hold one.
+
+    Keys are encrypted if the environment gives a passphrase. Raises `Refused` if there is a project already.
+    """
+    declared = find(app) if app else None
+    name = name or _name_of(folder.resolve().name)
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be a project's name.",
+            hint="Use 1 to 40 of a-z, 0-9, dot, dash and underscore: --name my-city",
+        )
+    if (folder / FILE_NAME).exists():
+        raise Refused(
+            f"{folder / FILE_NAME} exists; there is a project here already.",
+            hint="Continue it with `foreseal run`, or give another folder.",
+        )
+    for part in ("keys", "log", "store"):
+        if (folder / part).exists():
+            raise Refused(
+                f"{folder / part} exists, but no {FILE_NAME} beside it.",
+                hint="Move it away, or restore the settings of the project that it belonged to.",
+            )
+    make_folder(folder / "keys")
+    (folder / "keys").chmod(0o700)
+    paths = (folder / "keys" / "author.pem", folder / "keys" / "log.pem")
+    author_key, log_key = (generate_key(path, passphrase()) for path in paths)
+    public = public_bytes(log_key)
+    origin = origin or f"{name}.{public.hex()[:8]}.example/log"
+    signer = Signer(origin, log_key)
+    author, vkey = author_id(public_bytes(author_key)), str(signer.verifier)
+    Log.create(folder / "log", signer).close()
+    write_file(folder / ".gitignore", _IGNORED.encode())
+    if declared:
+        _copy_example(declared, folder / "data")
+    seal = f'[seal]\norigin = "{origin}"\nkey = "{vkey}"\nauthor = "{author}"\n'
+    text = declared.toml(name, seal) if declared else _BARE.format(name=name, seal=seal)
+    write_file(folder / FILE_NAME, text.encode())
+    return Created(folder, origin, vkey, author, paths)
+
+
+def _name_of(folder: str) -> str:
+    return re.sub(r"[^a-z0-9._-]+", "-", folder.lower()).strip("-._")[:40] or "project"
+
+
+def _copy_example(app: App, folder: Path) -> None:
+    for name in app.files:
+        write_file(folder / name, (app.example() / name).read_bytes())

@@ -1,0 +1,54 @@
+"""The desk: signs entries with the author's key and appends those of one step together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from foreseal.clock import LiveClock
+from foreseal.errors import Refused
+from foreseal.run.history import Said
+from foreseal.seal.entry import parse_entry, sign_entry
+from foreseal.seal.history import History
+from foreseal.seal.keys import author_id, public_bytes
+from foreseal.seal.log import Log
+from foreseal.seal.track import Placed
+
+
+class Desk:
+    """Stages what is said in one step and seals it with one append, so that a step is whole or absent.
+
+    Every entry goes through the verifier's own ``history`` first: what others would refuse is never sealed.
+    ``at`` in an entry is the machine's time, in replay too: a replay claims nothing about when it was made.
+    """
+
+    def __init__(self, log: Log, key: Ed25519PrivateKey) -> None:
+        self.author = author_id(public_bytes(key))
+        self.history = History(log.payloads.get, recompute=False)
+        for raw in log.entries():
+            self.history.add(parse_entry(raw))
+        self._log, self._key = log, key
+        self._clock = LiveClock()
+        self._staged: list[Placed] = []
+
+    def say(self, kind: str, fields: Mapping[str, object]) -> Placed:
+        """Stage an entry, to which others may refer at once. Raises `Refused` if a verifier would."""
+        entry = parse_entry(sign_entry(kind, fields, key=self._key, at=self._now()))
+        placed = Placed(self.history.size, entry)
+        known = len(self.history.problems)
+        self.history.add(entry)
+        if len(self.history.problems) > known:
+            raise Refused(f"This would be sealed in vain: {self.history.problems[-1]}")
+        self._staged.append(placed)
+        return placed
+
+    def commit(self) -> list[Said]:
+        """Append what is staged. When this returns it is durable."""
+        staged, self._staged = self._staged, []
+        self._log.append([placed.entry.raw for placed in staged])
+        return [Said(placed.index, placed.entry.leaf, dict(placed.entry.fields)) for placed in staged]
+
+    def _now(self) -> datetime:
+        return self._clock.now().replace(microsecond=0)

@@ -1,0 +1,99 @@
+"""Is the project well? Each part is examined by itself, so that one fault does not hide another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from foreseal.clock import parse_instant
+from foreseal.errors import ForesealError, Tampered
+from foreseal.run.history import History
+from foreseal.seal.keys import author_id, public_bytes
+from foreseal.seal.verify import verify_log
+
+if TYPE_CHECKING:
+    from foreseal.run.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one examination found, and what to do if it is not well."""
+
+    what: str
+    ok: bool
+    says: str
+    hint: str = ""
+
+
+def examine(project: Project) -> list[Finding]:
+    """Settings and keys, the log with its payloads, the store, and the snapshots that were sealed."""
+    return [
+        _look("settings", project, _settings),
+        _look("author key", project, _author),
+        _look("log key", project, _log_key),
+        *_log(project),
+        _look("store", project, _store),
+        _look("sealed snapshots", project, _snapshots),
+    ]
+
+
+def _look(what: str, project: Project, check: Callable[[Project], str]) -> Finding:
+    try:
+        return Finding(what, True, check(project))
+    except ForesealError as error:
+        return Finding(what, False, error.message, error.hint)
+
+
+def _settings(project: Project) -> str:
+    return (
+        f"{len(project.sources)} datasets, {len(project.targets)} targets, {len(project.policies)} decisions"
+    )
+
+
+def _author(project: Project) -> str:
+    author = author_id(public_bytes(project.author_key()))
+    if project.settings.seal.author not in ("", author):
+        raise Tampered("keys/author.pem is not the author that [seal] names.")
+    return author
+
+
+def _log_key(project: Project) -> str:
+    vkey = str(project.signer().verifier)
+    if vkey != str(project.trusted()):
+        raise Tampered("keys/log.pem is not the key that [seal] names.")
+    return vkey
+
+
+def _log(project: Project) -> list[Finding]:
+    try:
+        verdict = verify_log(project.log_folder, [project.trusted()])
+    except ForesealError as error:
+        return [Finding("log", False, error.message, error.hint)]
+    if verdict.ok:
+        return [Finding("log", True, f"{verdict.size} entries, every file and score checked")]
+    return [Finding("log", False, problem) for problem in verdict.problems]
+
+
+def _store(project: Project) -> str:
+    with project.store() as store:
+        names = store.catalogue()["dataset"].to_list()
+        return f"{sum(store.check(name) for name in names)} appends in {len(names)} datasets checked"
+
+
+def _snapshots(project: Project) -> str:
+    history: History = project.history()
+    asked = {
+        (data["dataset"], each.body["cutoff"], data["n"], data["digest"])
+        for each in history.forecasts.values()
+        for data in each.body["data"]
+    }
+    with project.store() as store:
+        for dataset, cutoff, n, digest in sorted(asked):
+            found = store.snapshot(dataset, parse_instant(cutoff), n).digest
+            if found != digest:
+                raise Tampered(
+                    f"{dataset} as known at {cutoff} after {n} appends no longer has its sealed digest.",
+                    hint="Restore the store folder from its backup.",
+                )
+    return f"{len(asked)} digests recomputed"

@@ -1,0 +1,117 @@
+"""The loop: what is due, in the order of time, each step whole or absent.
+
+What is due follows from the settings, the clock and the log alone, so a run that was cut off is continued by
+running again, and running again with nothing due changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from foreseal.clock import Clock, LiveClock, ReplayClock
+from foreseal.records import Target
+from foreseal.run.history import History
+
+if TYPE_CHECKING:
+    from foreseal.run.collecting import Collected
+    from foreseal.run.session import Session
+
+SETTLE, FORECAST = 0, 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Due:
+    """Something to be done at an instant; what settles comes before what is forecast at the same instant."""
+
+    at: datetime
+    rank: int
+    target: str
+    seq: int
+
+    @property
+    def verb(self) -> str:
+        return "forecast" if self.rank == FORECAST else "settle"
+
+
+@dataclass(slots=True)
+class Done:
+    """What a run did. ``missed`` counts forecasts whose deadline had passed before the run came to them."""
+
+    collected: list[Collected] = field(default_factory=list)
+    forecasts: int = 0
+    decisions: int = 0
+    settled: int = 0
+    missed: int = 0
+    waiting: int = 0
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing was due."""
+        return not (self.forecasts or self.settled or any(each.added for each in self.collected))
+
+
+def agenda(targets: Iterable[Target], history: History) -> list[Due]:
+    """Everything that the targets ask for and the log does not hold yet, in the order of time."""
+    found = []
+    for target in targets:
+        for seq, cutoff in enumerate(target.cutoffs):
+            names = (*target.forecasters, "baseline")
+            settled = (target.name, seq) in history.scores
+            sealed = all((target.name, name, seq) in history.forecasts for name in names)
+            if not settled:
+                found.append(Due(target.settles_at(cutoff), SETTLE, target.name, seq))
+                if not sealed:
+                    found.append(Due(cutoff, FORECAST, target.name, seq))
+    return sorted(found)
+
+
+def run(
+    session: Session,
+    *,
+    verbs: tuple[str, ...] = ("collect", "forecast", "settle"),
+    report: Callable[[str, int, int], None] | None = None,
+) -> Done:
+    """Do what is due once. ``report`` is called with (text, done, total) before each step.
+
+    Live, a forecast is due from its cutoff to its deadline and never after it. In replay every declared
+    cutoff is due, and *now* is set to each in turn.
+    """
+    done = Done()
+    tell = report or (lambda text, count, total: None)
+    session.restore_marks()
+    if "collect" in verbs:
+        tell("collect", 0, 1)
+        done.collected = session.collect()
+    session.declare()
+    pending = [due for due in agenda(session.targets.values(), session.history) if due.verb in verbs]
+    clock: Clock = LiveClock()
+    replay = ReplayClock(pending[0].at) if session.replay and pending else None
+    for count, due in enumerate(pending):
+        tell(f"{due.verb} {due.target} {due.at:%Y-%m-%d}", count, len(pending))
+        if replay is not None:
+            replay.advance(due.at)
+            clock = replay
+        now = clock.now()
+        if due.at > now:
+            done.waiting += 1
+            continue
+        target = session.targets[due.target]
+        if due.verb == "settle":
+            done.settled += session.settle(target, due.seq)
+        elif now > due.at + target.deadline:
+            done.missed += 1
+        else:
+            forecasts, decisions = session.forecast(target, due.seq)
+            done.forecasts += forecasts
+            done.decisions += decisions
+    return done
+
+
+def next_due(session: Session) -> datetime | None:
+    """When the next thing falls due that is not overdue already; None if there is nothing left."""
+    now = LiveClock().now()
+    ahead = [due.at for due in agenda(session.targets.values(), session.history) if due.at > now]
+    return min(ahead, default=None)

@@ -1,0 +1,155 @@
+"""A project on disk.
+
+my-city/
+  foreseal.toml
+  keys/     author.pem and log.pem (0600, git-ignored)
+  data/     what the example brought, if there was one
+  store/    observations, rejected rows, commitments not yet revealed
+  log/      the only published folder: checkpoint, tile/, payload/
+  out/      report.html, receipts/
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foreseal import settings as toml
+from foreseal.apps import App, find
+from foreseal.errors import SettingsError
+from foreseal.options import build
+from foreseal.records import Target
+from foreseal.run import declare
+from foreseal.run.history import History, Said
+from foreseal.run.vault import Vault
+from foreseal.seal.entry import parse_entry
+from foreseal.seal.keys import load_key
+from foreseal.seal.note import Signer, Verifier, parse_vkey
+from foreseal.seal.payload import Payloads
+from foreseal.seal.reader import LogReader, read_log
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from foreseal.collect.source import Source
+    from foreseal.decide.policy import Policy
+    from foreseal.store.store import Store
+
+PASSPHRASE = "FORESEAL_PASSPHRASE"
+
+
+def passphrase() -> bytes | None:
+    """The passphrase of the project's keys, from the environment."""
+    text = os.environ.get(PASSPHRASE)
+    return text.encode() if text else None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """An opened project. Opening reads settings and resolves every name in them; it writes nothing."""
+
+    folder: Path
+    settings: toml.Settings
+    app: App | None
+    sources: Mapping[str, Source]
+    policies: Mapping[str, Policy]
+    targets: Mapping[str, Target] = field(repr=False)
+
+    @classmethod
+    def open(cls, path: str | Path = ".") -> Project:
+        """Open the project in a folder. Raises `SettingsError` naming the table and the key that is wrong."""
+        found = toml.load(Path(path))
+        app = find(found.project.app) if found.project.app else None
+        return cls(
+            folder=found.path.parent,
+            settings=found,
+            app=app,
+            sources=_sources(found, app),
+            policies=_policies(found, app),
+            targets={name: declare.target(name, found) for name in found.targets},
+        )
+
+    @property
+    def name(self) -> str:
+        return self.settings.project.name
+
+    @property
+    def timezone(self) -> str:
+        return self.settings.project.timezone
+
+    @property
+    def replay(self) -> bool:
+        """Whether declared cutoffs are replayed, so that order is proven and time is not."""
+        return self.settings.clock.mode == "replay"
+
+    @property
+    def log_folder(self) -> Path:
+        return self.folder / "log"
+
+    @property
+    def payloads(self) -> Payloads:
+        return Payloads(self.log_folder)
+
+    @property
+    def vault(self) -> Vault:
+        return Vault(self.folder / "store" / "commitments")
+
+    def store(self) -> Store:
+        """The observations; made when it is first needed."""
+        from foreseal.store.store import Store
+
+        return Store.open(self.folder / "store", create=True)
+
+    def trusted(self) -> Verifier:
+        """The log key that these settings name."""
+        if not self.settings.seal.key:
+            raise SettingsError(
+                "[seal] names no key, so nothing can be verified by it.",
+                hint="Write key = with the vkey that `foreseal init` printed.",
+            )
+        return parse_vkey(self.settings.seal.key)
+
+    def author_key(self) -> Ed25519PrivateKey:
+        return load_key(self.folder / "keys" / "author.pem", passphrase())
+
+    def signer(self) -> Signer:
+        return Signer(self.settings.seal.origin, load_key(self.folder / "keys" / "log.pem", passphrase()))
+
+    def reader(self) -> LogReader:
+        """The log, to read; needs no key."""
+        return read_log(self.log_folder, [self.trusted()])
+
+    def history(self) -> History:
+        """What the log holds."""
+        found = History()
+        found.add(said(self.reader()))
+        return found
+
+
+def said(log: LogReader) -> list[Said]:
+    """Every entry of a log, parsed."""
+    entries = [parse_entry(raw) for raw in log.entries()]
+    return [Said(index, entry.leaf, dict(entry.fields)) for index, entry in enumerate(entries)]
+
+
+def _sources(settings: toml.Settings, app: App | None) -> dict[str, Source]:
+    from foreseal.collect.source import resolve
+
+    own = app.sources if app else {}
+    return {
+        name: build(own.get(dataset.source) or resolve(dataset.source), dataset.options, f"[datasets.{name}]")
+        for name, dataset in settings.datasets.items()
+    }
+
+
+def _policies(settings: toml.Settings, app: App | None) -> dict[str, Policy]:
+    from foreseal.decide.policy import make_policy
+
+    defaults = {"timezone": settings.project.timezone}
+    return {
+        name: make_policy(table.policy, table.options, where=f"[decisions.{name}.options]", defaults=defaults)
+        for name, table in settings.decisions.items()
+    }

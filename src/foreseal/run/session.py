@@ -1,0 +1,231 @@
+"""A session: the project open for writing, by this process alone, and the steps of the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from foreseal.clock import format_instant, parse_instant
+from foreseal.errors import Refused
+from foreseal.records import Forecast, Snapshot, Target
+from foreseal.run import declare
+from foreseal.run.collecting import Collected, collect
+from foreseal.run.deciding import decision_fields, decision_payload
+from foreseal.run.desk import Desk
+from foreseal.run.forecasting import (
+    Knowledge,
+    cases_payload,
+    forecast_cases,
+    forecast_series,
+    series_payload,
+    snapshot_fields,
+)
+from foreseal.run.history import History, Said
+from foreseal.run.project import Project, said
+from foreseal.run.settlement import settle
+from foreseal.seal.log import Log
+from foreseal.seal.schema import COMMON
+from foreseal.settings import ModelsTable
+from foreseal.store.store import Store
+
+
+@dataclass(slots=True)
+class Session:
+    """Everything a step needs. Made by :meth:`begin`; `Busy` if another process has the project open."""
+
+    project: Project
+    store: Store
+    log: Log
+    history: History
+    desk: Desk
+    _past: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def begin(cls, project: Project) -> Iterator[Session]:
+        """Open log and store for writing."""
+        author = project.author_key()
+        with Log.open(project.log_folder, project.signer()) as log, project.store() as store:
+            history = History()
+            history.add(said(log))
+            yield cls(project, store, log, history, Desk(log, author))
+
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        return self.project.targets
+
+    @property
+    def replay(self) -> bool:
+        return self.project.replay
+
+    # -- collect -------------------------------------------------------------------------------------------
+
+    def restore_marks(self) -> None:
+        """Tell the store which cutoffs have been sealed, also if a crash came between log and store."""
+        for each in self.history.forecasts.values():
+            self._mark(each)
+
+    def collect(self) -> list[Collected]:
+        """Read every source and append what is new."""
+        return [collect(self.project, self.store, name) for name in self.project.settings.datasets]
+
+    def _mark(self, forecast: Said) -> None:
+        body = forecast.body
+        for data in body["data"]:
+            cutoff = parse_instant(body["cutoff"])
+            self.store.mark_sealed(data["dataset"], cutoff, data["n"], parse_instant(body["at"]))
+
+    # -- declare -------------------------------------------------------------------------------------------
+
+    def declare(self) -> None:
+        """Seal the author, the datasets, the targets and the models, where that is new."""
+        settings, desk, author = self.project.settings, self.desk, self.desk.author
+        if settings.seal.author and settings.seal.author != author:
+            raise Refused(
+                "keys/author.pem is not the author that [seal] names.",
+                hint="Restore the key, or start a new project for a new author.",
+            )
+        if author not in self.history.identities:
+            desk.say("identity", declare.identity_fields(self.project.name, author))
+        for name, dataset in settings.datasets.items():
+            types = {
+                column: kind
+                for part in self.store.schema(name).parts
+                for column, kind in part.columns.items()
+            }
+            fields = declare.dataset_fields(name, dataset, types, self.project.timezone)
+            if not _same(self.history.datasets.get(name), fields):
+                desk.say("dataset", fields)
+        specs = {"us": ", ".join(settings.models.members) or f"preset {settings.models.preset}"}
+        specs |= {f"baseline/{target.name}": target.baseline for target in self.targets.values()}
+        for name, spec in specs.items():
+            fields = declare.model_fields(name, spec)
+            if not _same(self.history.models.get(name), fields):
+                desk.say("model", fields)
+        for name, target in self.targets.items():
+            mode = settings.clock.mode
+            fields = declare.target_fields(target, author, mode, self.put(declare.schedule(target)))
+            known = self.history.targets.get(name)
+            if known is None:
+                desk.say("target", fields)
+            elif not _same(known, fields):
+                changed = sorted(key for key, value in fields.items() if known.body.get(key) != value)
+                raise Refused(
+                    f"The target {name!r} was declared otherwise in entry {known.index} "
+                    f"(changed: {', '.join(changed)}). A declared target does not change.",
+                    hint="Undo the change, or declare a target with another name.",
+                )
+        self._commit()
+
+    # -- forecast ------------------------------------------------------------------------------------------
+
+    def forecast(self, target: Target, seq: int) -> tuple[int, int]:
+        """Forecast, decide and seal one cutoff with one append; returns how many of each were sealed."""
+        cutoff = target.cutoffs[seq]
+        names = dict.fromkeys((target.dataset, *target.covariates))
+        knowledge = Knowledge.latest(self.store, list(names), self.project.timezone)
+        snapshots = knowledge.snapshots(cutoff)
+        sealed, decided = 0, 0
+        for forecaster in (*target.forecasters, "baseline"):
+            if (target.name, forecaster, seq) in self.history.forecasts:
+                continue
+            data, found = self._predict(knowledge, target, seq, forecaster)
+            leaf = self._seal_forecast(target, seq, forecaster, snapshots, data, found.ran)
+            sealed += 1
+            if forecaster == target.forecasters[0] and isinstance(found, Forecast):
+                decided += self._decide(knowledge, target, seq, found, leaf)
+        for each in self._commit():
+            if each.body["kind"] == "forecast":
+                self._mark(each)
+        return sealed, decided
+
+    def _predict(self, knowledge: Knowledge, target: Target, seq: int, forecaster: str) -> tuple[bytes, Any]:
+        models = self._models(target, forecaster)
+        if target.kind == "cases":
+            cases = forecast_cases(knowledge, target, seq, models.members[0])
+            return cases_payload(cases, target), cases
+        past = self._past.setdefault(f"{target.name}/{forecaster}", {})
+        series = forecast_series(knowledge, target, target.cutoffs[seq], models, past)
+        return series_payload(series, target), series
+
+    def _models(self, target: Target, forecaster: str) -> ModelsTable:
+        """The baseline is one model; ours are what ``[models]`` says."""
+        own = self.project.settings.models
+        return ModelsTable(members=(target.baseline,)) if forecaster == "baseline" else own
+
+    def _seal_forecast(
+        self,
+        target: Target,
+        seq: int,
+        forecaster: str,
+        snapshots: Sequence[Snapshot],
+        data: bytes,
+        ran: Mapping[str, str],
+    ) -> str:
+        model = "us" if forecaster != "baseline" else f"baseline/{target.name}"
+        fields: dict[str, Any] = {
+            "target": target.name,
+            "declared": self.history.targets[target.name].leaf,
+            "forecaster": forecaster,
+            "seq": seq,
+            "cutoff": format_instant(target.cutoffs[seq]),
+            "data": snapshot_fields(snapshots),
+            "model": self.history.models[model].leaf,
+            "ran": dict(ran),
+        }
+        if target.commit:
+            fields["commitment"] = self.project.vault.commit(self.desk.author, data)
+        else:
+            fields["payload"] = self.put(data)
+        return self.desk.say("forecast", fields).entry.leaf
+
+    # -- decide --------------------------------------------------------------------------------------------
+
+    def _decide(self, knowledge: Knowledge, target: Target, seq: int, forecast: Forecast, leaf: str) -> int:
+        tables = self.project.settings.decisions
+        names = [name for name, table in tables.items() if table.target == target.name]
+        if not names:
+            return 0
+        history = knowledge.series(target.dataset, target.cutoffs[seq])
+        for name in names:
+            table = tables[name]
+            decision = self.project.policies[name].decide(forecast, history)
+            fields = decision_fields(name, table, decision, self.put(decision_payload(decision)))
+            about = {"target": target.name, "seq": seq, "cutoff": format_instant(target.cutoffs[seq])}
+            self.desk.say("decision", {**fields, **about, "forecast": leaf})
+        return len(names)
+
+    def approve(self, name: str, seq: int, verdict: str, by: str, reason: str) -> Said:
+        """Seal a person's word on a decision. Raises `Refused` if it has been given already."""
+        decision = self.history.decisions.get((name, seq))
+        if decision is None:
+            raise Refused(
+                f"There is no decision {name} {seq} in the log.", hint="`foreseal decide` lists decisions."
+            )
+        if decision.leaf in self.history.approvals or decision.body["state"] != "proposed":
+            raise Refused(f"The decision {name} {seq} is {self.history.state(decision)} already.")
+        self.desk.say("approval", {"decision": decision.leaf, "verdict": verdict, "by": by, "reason": reason})
+        return self._commit()[0]
+
+    # -- settle --------------------------------------------------------------------------------------------
+
+    def settle(self, target: Target, seq: int) -> int:
+        """Fix the outcome of one cutoff, score every forecaster and judge the decisions."""
+        settle(self, target, seq)
+        self._commit()
+        return 1
+
+    def _commit(self) -> list[Said]:
+        found = self.desk.commit()
+        self.history.add(found)
+        return found
+
+    def put(self, data: bytes) -> dict[str, str | int]:
+        """Store a payload durably; returns how an entry refers to it."""
+        return self.log.payloads.put(data)
+
+
+def _same(known: Said | None, fields: Mapping[str, Any]) -> bool:
+    return known is not None and {k: v for k, v in known.body.items() if k not in COMMON} == fields
