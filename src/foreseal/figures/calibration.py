@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from foreseal.figures.style import BLUE, INK, Say, add_legend, english, new_figure
+from foreseal.figures.style import BLUE, INK, SQUARE, Say, add_legend, english, new_figure
 from foreseal.records import quantile_column
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def calibration_figure(table: pl.DataFrame, *, say: Say = english) -> bokeh.plot
     """Observed against nominal share; a calibrated forecaster stays on the diagonal."""
     fig = new_figure(
         x_label=say("quantile level"),
-        y_label=say("share of outcomes at or below the quantile"),
+        y_label=say("share of outcomes at or below"),
+        height=SQUARE,
+        max_width=SQUARE + 60,
     )
     ideal = fig.line([0, 1], [0, 1], color=INK, line_dash="dashed")
     line = fig.line(table["level"].to_numpy(), table["below"].to_numpy(), color=BLUE, line_width=2)

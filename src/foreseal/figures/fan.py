@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -25,8 +25,8 @@ from foreseal.records import quantile_column
 if TYPE_CHECKING:
     from bokeh.models import LayoutDOM
 
-OVERVIEW_AFTER = timedelta(days=10)
-WINDOW = timedelta(days=7)
+OVERVIEW_AFTER = 240
+WINDOW = 168
 
 
 def central_pairs(quantiles: Sequence[float]) -> list[tuple[float, float]]:
@@ -57,7 +57,8 @@ def fan_figure(
 ) -> LayoutDOM:
     """Draw a table from `fan_table`; ``history`` (``ds, y``) is shown before it.
 
-    A record longer than ten days opens on its last week, with the whole of it below to choose from.
+    A record of many cutoffs and more than 240 steps opens on its last 168, with the whole of it below to
+    choose from. An empty ``timezone`` means that the times have none.
     """
     times = wall_clock(table["ds"], timezone)
     fig = new_figure(
@@ -74,8 +75,8 @@ def fan_figure(
         )
         legend.insert(0, (say("history"), [line]))
     add_legend(fig, legend)
-    if len(times) and times.max() - times.min() > OVERVIEW_AFTER:  # type: ignore[operator]
-        return _with_overview(fig, source, quantiles, end=times.max())
+    if len(times) > OVERVIEW_AFTER and table["cutoff"].n_unique() > 1:
+        return _with_overview(fig, source, quantiles, start=times[-WINDOW], end=times[-1])
     return fig
 
 
@@ -87,14 +88,14 @@ def _draw(
 
     data, items = ColumnDataSource(source), []
     pairs = central_pairs(quantiles)
-    for low, high in pairs:
+    for depth, (low, high) in enumerate(pairs):
         band = fig.varea(
             x="ds",
             y1=quantile_column(low),
             y2=quantile_column(high),
             source=data,
             fill_color=BLUE,
-            fill_alpha=0.16,
+            fill_alpha=min(0.12 + 0.1 * depth, 0.5),
         )
         items.append((f"{100 * (high - low):g} %", [band]))
     anchor = None
@@ -118,12 +119,14 @@ def _draw(
     return items
 
 
-def _with_overview(fig: Any, source: dict[str, Any], quantiles: Sequence[float], end: Any) -> LayoutDOM:
+def _with_overview(
+    fig: Any, source: dict[str, Any], quantiles: Sequence[float], start: datetime, end: datetime
+) -> LayoutDOM:
     """The figure over a strip that shows the whole record and moves the figure's window."""
     from bokeh.layouts import column
     from bokeh.models import RangeTool
 
-    fig.x_range.start, fig.x_range.end = end - WINDOW, end
+    fig.x_range.start, fig.x_range.end = start, end
     strip = new_figure(x_label="", y_label="", time=True, height=80, tools="pan")
     strip.toolbar_location = None
     strip.yaxis.visible = False

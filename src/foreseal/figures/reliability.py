@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from foreseal.figures.style import BLUE, INK, Say, add_legend, english, new_figure
+from foreseal.figures.style import BLUE, INK, SQUARE, Say, add_legend, english, new_figure
 
 if TYPE_CHECKING:
     import bokeh.plotting
@@ -47,7 +47,12 @@ def reliability_table(probabilities: pl.DataFrame, outcomes: pl.DataFrame, bins:
 
 def reliability_figure(table: pl.DataFrame, *, say: Say = english) -> bokeh.plotting.figure:
     """Draw a table from `reliability_table`; bars are 95 % intervals."""
-    fig = new_figure(x_label=say("predicted probability"), y_label=say("observed share"))
+    fig = new_figure(
+        x_label=say("predicted probability"),
+        y_label=say("observed share"),
+        height=SQUARE,
+        max_width=SQUARE + 60,
+    )
     ideal = fig.line([0, 1], [0, 1], color=INK, line_dash="dashed")
     p = table["p"].to_numpy()
     bars = fig.segment(p, table["low"].to_numpy(), p, table["high"].to_numpy(), color=BLUE, line_width=2)

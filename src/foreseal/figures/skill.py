@@ -21,6 +21,9 @@ from foreseal.figures.style import (
 if TYPE_CHECKING:
     import bokeh.plotting
 
+RULES = {"wis": "weighted interval score", "brier": "Brier score", "log": "log score"}
+"""Names of scoring rules as readers know them."""
+
 
 def skill_table(scores: pl.DataFrame) -> pl.DataFrame:
     """``cutoff, status, n, mean, baseline`` and the running ``running_mean, running_baseline, skill``.
@@ -51,7 +54,7 @@ def skill_figure(
     """Draw a table from `skill_table`; cutoffs without a valid forecast are crossed out."""
     fig = new_figure(
         x_label=time_label(timezone, say),
-        y_label=with_unit(f"{say('mean score')}, {rule.upper()}", unit),
+        y_label=with_unit(say(RULES.get(rule, rule)), unit),
         time=True,
     )
     times = wall_clock(table["cutoff"], timezone).to_numpy()
@@ -64,12 +67,7 @@ def skill_figure(
     base_dots = fig.scatter(
         times, table["baseline"].to_numpy(), color=VERMILION, size=5, alpha=0.55, marker="square"
     )
-    items = [
-        (say("forecast, running mean"), [mine]),
-        (say("baseline, running mean"), [base]),
-        (say("forecast, each cutoff"), [mine_dots]),
-        (say("baseline, each cutoff"), [base_dots]),
-    ]
+    items = [(say("forecast"), [mine, mine_dots]), (say("baseline"), [base, base_dots])]
     if missing.any():
         crosses = fig.scatter(
             times[missing.to_numpy()],

@@ -32,7 +32,8 @@ SERIES = (
 
 INK = "#76797f"
 GRID = "#8a8d93"
-HEIGHT = 320
+HEIGHT = 340
+SQUARE = 460
 FONT = "system-ui, sans-serif"
 
 
@@ -61,7 +62,7 @@ def wall_clock(instants: pl.Series, timezone: str) -> pl.Series:
     """Aware instants as naive local times, which is what an axis shows; naive ones are left alone."""
     if getattr(instants.dtype, "time_zone", None) is None:
         return instants
-    return instants.dt.convert_time_zone(timezone).dt.replace_time_zone(None)
+    return instants.dt.convert_time_zone(timezone or "UTC").dt.replace_time_zone(None)
 
 
 def time_label(timezone: str, say: Say) -> str:
@@ -70,7 +71,13 @@ def time_label(timezone: str, say: Say) -> str:
 
 
 def new_figure(
-    *, x_label: str, y_label: str, time: bool = False, height: int = HEIGHT, tools: str = ""
+    *,
+    x_label: str,
+    y_label: str,
+    time: bool = False,
+    height: int = HEIGHT,
+    max_width: int | None = None,
+    tools: str = "",
 ) -> bokeh.plotting.figure:
     """An empty Bokeh figure in the house style. Raises `MissingExtra` without Bokeh."""
     try:
@@ -81,6 +88,7 @@ def new_figure(
 
     fig = figure(
         height=height,
+        max_width=max_width,
         sizing_mode="stretch_width",
         x_axis_type="datetime" if time else "linear",
         tools=tools or "pan,xwheel_zoom,box_zoom,reset,save",
@@ -88,8 +96,7 @@ def new_figure(
         background_fill_alpha=0,
         border_fill_alpha=0,
         outline_line_color=None,
-        toolbar_location="above",
-        min_border_right=16,
+        toolbar_location="right",
     )
     fig.toolbar.logo = None
     fig.toolbar.autohide = True
@@ -117,12 +124,13 @@ def add_legend(fig: bokeh.plotting.figure, items: Sequence[tuple[str, Sequence[A
     legend = Legend(
         items=[LegendItem(label=plain(label), renderers=list(glyphs)) for label, glyphs in items],
         orientation="horizontal",
+        location="top_left",
         click_policy="hide",
         background_fill_alpha=0,
         border_line_alpha=0,
         label_text_color=INK,
         label_text_font=FONT,
-        ncols="auto",
+        spacing=12,
         padding=2,
     )
     fig.add_layout(legend, "above")

@@ -4,4 +4,194 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-CHINESE: Mapping[str, str] = {}
+CHINESE: Mapping[str, str] = {
+    # Head
+    "Project {name}. Written {time} ({zone}).": "项目 {name}，生成于 {time}（{zone}）。",
+    "replay: order proven, time not attested": "回放：顺序已证明，时间未经见证",
+    "Past data were played back: each forecast was sealed before its outcome was read, and used nothing "
+    "known after its cutoff. Nobody outside saw when that happened.": (
+        "本报告回放历史数据：每个预测都在读取其结果之前封存，且未使用截止时刻之后才知道的任何数据。"
+        "但外界无人见证这一过程发生的时间。"
+    ),
+    "sealed, time not attested": "已封存，时间未经见证",
+    "Each forecast is in the log before its outcome. No independent witness has signed the log's "
+    "checkpoints, so the log alone does not prove the time.": (
+        "每个预测都先于其结果写入日志。但日志的检查点没有独立见证人签名，因此仅凭日志不能证明时间。"
+    ),
+    "This report has tables only: figures need the extra 'plots'.": (
+        "本报告只有表格：图形需要附加组件 'plots'。"
+    ),
+    "Sections": "章节",
+    # Headlines
+    "Skill": "技巧得分",
+    "no cutoff has settled yet": "尚无已结算的截止时刻",
+    "mean {rule} {mine} against {base} of {baseline}": "平均{rule} {mine}，基准 {baseline} 为 {base}",
+    "weighted interval score": "加权区间得分",
+    "Brier score": "布赖尔得分",
+    "log score": "对数得分",
+    "Coverage of the {level} interval": "{level} 区间的覆盖率",
+    "95 % interval {low} to {high}; mean width {width}": "95 % 置信区间 {low} 至 {high}；平均宽度 {width}",
+    "Cutoffs settled": "已结算的截止时刻",
+    "{n} of {total}": "{n} / {total}",
+    "{n} {status}": "{n} 个{status}",
+    "none missing, none late": "无缺失，无迟交",
+    "Receipts verified offline": "离线验证的收据",
+    "against a log of {n} entries": "日志共 {n} 条记录",
+    # States
+    "scored": "已评分",
+    "missing": "缺失",
+    "late": "迟交",
+    "unrevealed": "未揭示",
+    "malformed": "格式错误",
+    "proposed": "待批准",
+    "approved": "已批准",
+    "rejected": "已拒绝",
+    ".": "。",
+    ", ": "，",
+    # Forecasts
+    "Forecast {name}": "预测 {name}",
+    "At each of {n} declared cutoffs: {horizon} steps of {freq} of {dataset}, as {k} quantiles; scored by "
+    "{rule} against {baseline}.": (
+        "在 {n} 个事先声明的截止时刻，各预测 {dataset} 的 {horizon} 步（步长 {freq}），给出 {k} 个分位数；"
+        "以{rule}对照基准 {baseline} 评分。"
+    ),
+    "At each of {n} declared cutoffs: the probability of the label, case by case; scored by {rule} against "
+    "{baseline}.": "在 {n} 个事先声明的截止时刻，逐例预测标签的概率；以{rule}对照基准 {baseline} 评分。",
+    "{n} declared cutoffs are not settled yet.": "还有 {n} 个已声明的截止时刻尚未结算。",
+    "Nothing has been forecast yet.": "尚无预测。",
+    "Forecasts and outcomes: {id}": "预测与结果：{id}",
+    "What was forecast and what came. Shaded: central intervals; each step shows the forecast with the "
+    "latest cutoff before it.": "预测与实际结果。阴影为中心区间；每一步显示截止时刻最近的一次预测。",
+    "{n} of {total} series are drawn.": "共 {total} 个序列，图中画出 {n} 个。",
+    "Only the latest {n} steps are drawn.": "图中只画出最近 {n} 步。",
+    "Table behind this figure ({n} rows)": "图形所用的数据表（{n} 行）",
+    "Calibration": "校准",
+    "How often the outcome was at or below each quantile. On the diagonal, the forecaster's probabilities "
+    "meant what they said.": "结果不高于各分位数的频率。落在对角线上，说明预测的概率名副其实。",
+    "Reliability": "可靠性",
+    "Cases in groups of about equal probability: how often the event happened in each group. Bars are 95 % "
+    "intervals.": "按预测概率相近分组：各组中事件发生的频率。竖线为 95 % 置信区间。",
+    "Score over time": "得分随时间的变化",
+    "Every settled cutoff, none left out; lower is better. Points are cutoffs, lines the means over all "
+    "cutoffs so far.": ("每个已结算的截止时刻，无一遗漏；越低越好。点为各截止时刻，曲线为截至当时的平均值。"),
+    "Coverage": "覆盖率",
+    "central interval": "中心区间",
+    "mean width": "平均宽度",
+    "The 95 % interval of the observed share is from a block bootstrap over cutoffs.": (
+        "观测频率的 95 % 置信区间来自对截止时刻的分块自助法。"
+    ),
+    "What ran at the latest cutoff": "最近一个截止时刻实际运行的内容",
+    # Labels of figures and tables
+    "time": "时间",
+    "value": "数值",
+    "history": "历史",
+    "median": "中位数",
+    "outcome": "结果",
+    "outcomes": "结果数",
+    "cutoff": "截止时刻",
+    "status": "状态",
+    "values": "数值个数",
+    "score": "得分",
+    "baseline": "基准",
+    "skill so far": "累计技巧得分",
+    "forecast, running mean": "预测，累计平均",
+    "baseline, running mean": "基准，累计平均",
+    "forecast": "预测",
+    "no valid forecast": "无有效预测",
+    "quantile level": "分位水平",
+    "share of outcomes at or below": "结果不高于该分位数的比例",
+    "observed": "观测",
+    "ideal": "理想",
+    "predicted probability": "预测概率",
+    "observed share": "观测频率",
+    "95 % interval": "95 % 置信区间",
+    "95 % interval, from": "95 % 置信区间下限",
+    "95 % interval, to": "95 % 置信区间上限",
+    "cases": "个案数",
+    # Decisions
+    "Decision {name}": "决策 {name}",
+    "Policy {policy} turns each forecast of {target} into an action.": (
+        "策略 {policy} 把 {target} 的每个预测转化为行动。"
+    ),
+    "option": "方案",
+    "chosen": "所选",
+    "cost": "成本",
+    "expected cost": "预期成本",
+    "cost above the choice": "高于所选方案的成本",
+    "Totals over all cutoffs with a known outcome.": "对所有结果已知的截止时刻求和。",
+    "Regret is modelled: costs come from a formula or simulator applied to the observed outcome; nobody "
+    "measured what the alternatives would have done.": (
+        "遗憾值为模型计算：成本由公式或模拟器根据观测结果得出；没有人实测过其他方案的效果。"
+    ),
+    "Regret is observed: the outcome did not depend on the action, so the cost of every option is known.": (
+        "遗憾值为实际观测：结果不依赖于行动，因此每个方案的成本都是已知的。"
+    ),
+    "Regret is randomised: actions were assigned by chance, so their costs can be compared.": (
+        "遗憾值来自随机试验：行动随机分配，因此成本可以比较。"
+    ),
+    "Savings and regret": "节省与遗憾值",
+    "Above, what the chosen actions saved against each alternative, adding up over the cutoffs; below, the "
+    "regret of each choice: its cost above that of the cheapest option listed, known only afterwards.": (
+        "上图：所选行动相对于各备选方案的累计节省；下图：每次选择的遗憾值，即其成本高出所列最便宜方案的部分，"
+        "只有事后才能知道。"
+    ),
+    "saved, running sum": "累计节省",
+    "saved against": "节省，相对于",
+    "against": "相对于",
+    "regret": "遗憾值",
+    "The latest action, of cutoff {time}": "最近的行动，截止时刻 {time}",
+    "from": "起始时间",
+    "Costs and constraints": "成本与约束",
+    # Data
+    "Data": "数据",
+    "dataset": "数据集",
+    "kept": "保留",
+    "flagged": "标记",
+    "period": "时段",
+    "known at": "获知时间",
+    "source and licence": "来源与许可",
+    "none": "无",
+    "{n} rows": "{n} 行",
+    "{n} series": "{n} 个序列",
+    "{n} cases": "{n} 例个案",
+    "{n} appends": "{n} 次追加",
+    "{share} witnessed": "{share} 有见证",
+    "Rejected rows are kept with their reason in the store. Flags mark rows; they drop none. Witnessed rows "
+    "came in a batch that was sealed before a cutoff; the others carry the time of knowledge that their "
+    "source claims.": (
+        "被拒绝的行连同原因一并保存。标记只作注明，不会删除任何行。“有见证”的行所在批次在某个截止时刻之前已封存；"
+        "其余各行的获知时间以其来源的声明为准。"
+    ),
+    # Log and verification
+    "Log": "日志",
+    "origin": "日志名称",
+    "entries": "记录数",
+    "root": "根哈希",
+    "log key": "日志公钥",
+    "author {name}": "作者 {name}",
+    "receipts": "收据",
+    "verified offline": "已离线验证",
+    "These receipts did not verify:": "以下收据未通过验证：",
+    "Latest checkpoint, as signed": "最新检查点（签名原文）",
+    "How to check it": "如何核验",
+    "Believe nothing on this page. Take the log key from somewhere else, then recompute:": (
+        "请勿相信本页内容。从其他渠道取得日志公钥，然后重新计算："
+    ),
+    "The check needs no network and no server: it recomputes every hash, signature and score from the "
+    "files.": ("核验无需网络，也无需服务器：它根据文件重新计算每个哈希、签名和得分。"),
+    # Claims
+    "What is not claimed": "本报告不作的声明",
+    "The log does not make data true: it fixes what was said, not whether the sensor was right.": (
+        "日志不能使数据变真：它固定的是说过的话，而不是传感器是否正确。"
+    ),
+    "A replay is not foresight, and a witness of one's own proves no time.": (
+        "回放不是预见；自己的见证人不能证明时间。"
+    ),
+    "A seal does not prove that its author keeps no other log.": "封存不能证明作者没有另一本日志。",
+    "Forecasts and decisions here are decision support, not medical or investment advice.": (
+        "此处的预测与决策仅供决策参考，不构成医疗或投资建议。"
+    ),
+    "Written by Foreseal {version}. This file needs no network: everything it shows is inside it.": (
+        "由 Foreseal {version} 生成。本文件无需网络：所示内容均在文件之内。"
+    ),
+}

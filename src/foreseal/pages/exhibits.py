@@ -145,7 +145,7 @@ class Studio:
                 table=table,
                 columns={
                     "level": (words("quantile level"), "{:g}".format),
-                    "below": (words("share of outcomes at or below the quantile"), percent),
+                    "below": (words("share of outcomes at or below"), percent),
                     "n": (words("outcomes"), _decimals(0)),
                 },
                 figure=lambda: calibration_figure(table, say=words),
@@ -187,8 +187,8 @@ class Studio:
                 key=f"{key}-skill",
                 title=words("Score over time"),
                 caption=words(
-                    "Every settled cutoff, none left out; lower is better. The lines are means over all "
-                    "cutoffs so far."
+                    "Every settled cutoff, none left out; lower is better. Points are cutoffs, lines the "
+                    "means over all cutoffs so far."
                 ),
                 table=table,
                 columns={

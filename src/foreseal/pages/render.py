@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from foreseal.clock import format_instant
+from foreseal.figures.skill import RULES
 from foreseal.figures.style import unit_label
 from foreseal.pages.embed import Scripts
 from foreseal.pages.exhibits import Studio, plan_table
@@ -125,7 +126,7 @@ def _skill_card(report: TargetReport, words: Words) -> Card:
         return Card(words("Skill"), percent(None), words("no cutoff has settled yet"))
     note = words(
         "mean {rule} {mine} against {base} of {baseline}",
-        rule=record.rule.upper(),
+        rule=words(RULES.get(record.rule, record.rule)),
         mine=number(record.mean, scale),
         base=number(record.baseline_mean, scale),
         baseline=report.target.baseline,
@@ -166,7 +167,7 @@ def _question(report: TargetReport, words: Words) -> str:
             "At each of {n} declared cutoffs: the probability of the label, case by case; scored by {rule} "
             "against {baseline}.",
             n=len(target.cutoffs),
-            rule=target.rule,
+            rule=words(RULES.get(target.rule, target.rule)),
             baseline=target.baseline,
         )
     return words(
@@ -177,7 +178,7 @@ def _question(report: TargetReport, words: Words) -> str:
         freq=target.freq or "1",
         dataset=target.dataset,
         k=len(target.quantiles),
-        rule=target.rule.upper(),
+        rule=words(RULES.get(target.rule, target.rule)),
         baseline=target.baseline,
     )
 

@@ -82,6 +82,8 @@ class DecisionReport:
 class LogReport:
     """State of the log. ``checkpoint`` is the signed note as published, ``root`` hex.
 
+    ``authors`` maps the public keys that may speak to the names they declared.
+
     ``receipts`` counts those that were verified offline when the report was written, out of
     ``receipts_total``; ``failures`` names the ones that were not.
     """

@@ -13,7 +13,7 @@ TAGS = {"en": "en", "zh": "zh-Hans"}
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Translates: ``words("{n} cutoffs", n=3)``. What a catalogue does not know stays as it is."""
+    """Translates: ``words("{n} rows", n=3)``. What a catalogue does not know stays as it is."""
 
     lang: str = "en"
 

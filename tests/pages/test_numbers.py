@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import pytest
+
+from foreseal.pages.numbers import local_time, number, percent
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        (1234.56, 1, "1,234.6"),
+        (-3.0, 0, "−3"),
+        (-0.04, 1, "0.0"),
+        (None, 1, "–"),
+        (math.nan, 1, "–"),
+        (math.inf, 1, "–"),
+    ],
+)
+def test_numbers_read_well(value: float | None, decimals: int, text: str) -> None:
+    assert number(value, decimals) == text
+
+
+def test_shares_are_percentages() -> None:
+    assert percent(0.2351) == "23.5 %"
+    assert percent(math.nan) == percent(None) == "–"
+
+
+def test_instants_are_local_and_naive_times_are_left_alone() -> None:
+    assert local_time(datetime(2018, 8, 1, 5, tzinfo=UTC), "America/Chicago") == "2018-08-01 00:00"
+    assert local_time(datetime(2018, 8, 1, 5, 0, 7), "America/Chicago") == "2018-08-01 05:00:07"  # noqa: DTZ001
+    assert local_time(None, "UTC") == "–"

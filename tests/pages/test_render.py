@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import importlib.util
+import re
+from html.parser import HTMLParser
+
+import polars as pl
+import pytest
+
+from foreseal.errors import UsageError
+from foreseal.pages.render import option_costs, render_report
+from foreseal.pages.report import ReportData
+
+VOID = {"meta", "br", "link", "img", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Elements, texts, script sources and the policy of a page; fails on tags that do not match."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.scripts: list[str] = []
+        self.links: list[str] = []
+        self.policy = ""
+        self.text = ""
+        self._attributes: dict[str, str | None] = {}
+        self.feed(html)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._attributes = dict(attrs)
+        self.ids += [value for key, value in attrs if key == "id" and value]
+        self.links += [value for key, value in attrs if key in ("href", "src") and value]
+        if self._attributes.get("http-equiv") == "Content-Security-Policy":
+            self.policy = self._attributes["content"] or ""
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            if self._attributes.get("type") != "application/json":
+                self.scripts.append(data)
+        elif self.open and self.open[-1] != "style":
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def html(report: ReportData) -> str:
+    return render_report(report)
+
+
+def test_the_headline_says_skill_coverage_cutoffs_receipts_and_that_time_is_not_attested(html: str) -> None:
+    text = Page(html).text
+    assert "replay: order proven, time not attested" in text
+    assert "26.0 %" in text
+    assert "Coverage of the 80 % interval" in text
+    assert "30 of 33" in text
+    assert "1 missing" in text
+    assert "241 of 241" in text
+
+
+def test_a_live_project_says_that_no_one_attested_its_time(report: ReportData) -> None:
+    text = Page(render_report(dataclasses.replace(report, mode="live"), figures=False)).text
+    assert "sealed, time not attested" in text
+    assert "replay: order" not in text
+
+
+def test_every_figure_has_its_table(html: str) -> None:
+    page = Page(html)
+    assert html.count("data-figure>") == html.count("Table behind this figure") == 6
+    assert len(page.ids) == len(set(page.ids))
+    assert "Table behind this figure (720 rows)" in page.text
+
+
+def test_the_scripts_that_run_are_those_that_the_policy_names(html: str) -> None:
+    page = Page(html)
+    named = set(re.findall(r"'sha256-([^']+)'", page.policy))
+    found = {base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in page.scripts}
+    assert named == found
+    assert len(found) == 2
+    assert "default-src 'none'" in page.policy
+    assert "unsafe-eval" not in page.policy
+
+
+def test_the_page_refers_to_nothing_outside_itself(html: str) -> None:
+    assert all(link.startswith("#") for link in Page(html).links)
+
+
+def test_equal_data_gives_equal_bytes(report: ReportData, html: str) -> None:
+    assert render_report(report) == html
+
+
+def test_tables_stand_alone_where_bokeh_is_not_installed(
+    report: ReportData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "bokeh" else find(name))
+    html = render_report(report)
+    page = Page(html)
+    assert "tables only" in page.text
+    assert page.scripts == []
+    assert "script-src 'none'" in page.policy
+    assert html.count("<details open>") == 6
+    assert len(html) < 300_000
+
+
+def test_the_chinese_page_says_the_same_numbers(report: ReportData, html: str) -> None:
+    chinese = render_report(report, lang="zh")
+    assert '<html lang="zh-Hans">' in chinese
+    assert "回放：顺序已证明，时间未经见证" in chinese
+    cells = re.compile(r"<td>([−\d,.]+)</td>")
+    assert cells.findall(chinese) == cells.findall(html)
+
+
+def test_an_unknown_language_is_refused(report: ReportData) -> None:
+    with pytest.raises(UsageError, match="'xx'"):
+        render_report(report, lang="xx")
+
+
+def test_an_empty_project_has_a_page(report: ReportData) -> None:
+    empty = dataclasses.replace(report, datasets=(), targets=(), decisions=(), log=None, commands=())
+    assert "What is not claimed" in Page(render_report(empty)).text
+
+
+def test_before_the_first_outcome_the_page_says_what_is_pending(report: ReportData) -> None:
+    first, _ = report.targets
+    record = dataclasses.replace(
+        first.record,
+        scores=first.record.scores.clear(),
+        pending=33,
+        mean=float("nan"),
+        baseline_mean=float("nan"),
+        coverage=(),
+    )
+    waiting = dataclasses.replace(first, record=record, outcomes=first.outcomes.clear())
+    undecided = dataclasses.replace(
+        report.decisions[0], costs=report.decisions[0].costs.with_columns(cost=pl.lit(None, pl.Float64))
+    )
+    text = Page(render_report(dataclasses.replace(report, targets=(waiting,), decisions=(undecided,)))).text
+    assert "no cutoff has settled yet" in text
+    assert "33 declared cutoffs are not settled yet" in text
+    assert "Savings and regret" not in text
+
+
+def test_a_damaged_receipt_is_named(report: ReportData) -> None:
+    assert report.log is not None
+    log = dataclasses.replace(report.log, receipts=240, failures=("0017.tlog-proof: bad path",))
+    text = Page(render_report(dataclasses.replace(report, log=log), figures=False)).text
+    assert "did not verify" in text
+    assert "0017.tlog-proof: bad path" in text
+
+
+def test_option_totals_leave_out_cutoffs_that_are_not_settled(report: ReportData) -> None:
+    decision = report.decisions[0]
+    known = decision.costs.filter(pl.col("cost").is_not_null())
+    totals = {each.name: each for each in option_costs(decision)}
+    for name, total in totals.items():
+        assert total.cost == pytest.approx(known.filter(pl.col("option") == name)["cost"].sum())
+    assert totals["expected"].saved == 0
+    assert totals["expected"].chosen == 31
