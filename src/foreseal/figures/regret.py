@@ -57,14 +57,14 @@ def regret_figure(table: pl.DataFrame, *, unit: str, timezone: str = "UTC", say:
     from bokeh.models import Span
 
     times = wall_clock(table["cutoff"], timezone)
-    top = new_figure(x_label="", y_label=with_unit(say("saved, running sum"), unit), time=True)
+    top = new_figure(x_label="", y_label=with_unit(say("saved against, running sum"), unit), time=True)
     items = []
     others = [name for name in table.columns if name.startswith("saved ")]
     for name, (colour, dash, marker) in zip(others, SERIES, strict=False):
         values = table[name].to_numpy()
         line = top.line(times.to_numpy(), values, color=colour, line_width=2, line_dash=dash)
         dots = top.scatter(times.to_numpy(), values, color=colour, marker=marker, size=5)
-        items.append((f"{say('against')} {name.removeprefix('saved ')}", [line, dots]))
+        items.append((name.removeprefix("saved "), [line, dots]))
     top.add_layout(Span(location=0, dimension="width", line_color=INK))
     add_legend(top, items)
     low = new_figure(

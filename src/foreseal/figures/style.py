@@ -34,6 +34,7 @@ INK = "#76797f"
 GRID = "#8a8d93"
 HEIGHT = 340
 SQUARE = 460
+LEGEND_COLUMNS = 3  # fits a telephone
 FONT = "system-ui, sans-serif"
 
 
@@ -130,6 +131,7 @@ def add_legend(fig: bokeh.plotting.figure, items: Sequence[tuple[str, Sequence[A
         border_line_alpha=0,
         label_text_color=INK,
         label_text_font=FONT,
+        ncols=LEGEND_COLUMNS,
         spacing=12,
         padding=2,
     )

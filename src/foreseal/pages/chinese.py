@@ -135,9 +135,8 @@ CHINESE: Mapping[str, str] = {
         "上图：所选行动相对于各备选方案的累计节省；下图：每次选择的遗憾值，即其成本高出所列最便宜方案的部分，"
         "只有事后才能知道。"
     ),
-    "saved, running sum": "累计节省",
+    "saved against, running sum": "相对累计节省",
     "saved against": "节省，相对于",
-    "against": "相对于",
     "regret": "遗憾值",
     "The latest action, of cutoff {time}": "最近的行动，截止时刻 {time}",
     "from": "起始时间",
