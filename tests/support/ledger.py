@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -60,7 +60,7 @@ class Ledger:
             "source": "made up",
         }
         rest = {"licence": "CC0-1.0", "timezone": "UTC", "known_at": "delay 1h", "personal": False}
-        return self.write("dataset", {**fields, **rest})
+        return self.write("dataset", {**fields, **rest, "personal": False})
 
     def model(self, name: str = "naive") -> str:
         fields = {"name": name, "spec": f"{name}(1)", "code": "ab" * 32}
@@ -155,12 +155,10 @@ class Ledger:
         assert track is not None
         return history, track
 
-    def score(
-        self, name: str, seq: int, decisions: list[dict[str, Any]] | None = None, **changes: Any
-    ) -> str:
+    def score(self, name: str, seq: int, decisions: Sequence[Mapping[str, Any]] = (), **changes: Any) -> str:
         history, track = self.track(name)
         fields, data = history.settle(track, track.outcomes[seq][-1])
-        fields |= {"payload": self.log.payloads.put(data), "decisions": decisions or []}
+        fields |= {"payload": self.log.payloads.put(data), "decisions": list(decisions)}
         return self.write("score", {**fields, **changes})
 
 

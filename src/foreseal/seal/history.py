@@ -48,15 +48,16 @@ class History:
         """Take the next entry of the log."""
         placed = Placed(self.size, entry)
         self.size += 1
+        first = self.entries.setdefault(entry.leaf, placed)
+        if first is not placed:
+            self.notes.append(f"entry {placed.index} repeats entry {first.index} and counts for nothing.")
+            return
         try:
-            if entry.leaf in self.entries:
-                raise Malformed(f"it repeats entry {self.entries[entry.leaf].index}.")
             if entry.kind != "identity" and entry.author not in self.identities:
                 raise Malformed(f"its author {entry.author} has no identity in this log.")
             self._take[entry.kind](self, placed)
         except ProofError as error:
             self.problems.append(f"entry {placed.index} ({entry.kind}): {error.message}")
-        self.entries.setdefault(entry.leaf, placed)
 
     def skip(self) -> None:
         """Count an entry that could not be parsed, and so says nothing."""
@@ -120,9 +121,7 @@ class History:
         if track is None or track.name != entry["target"]:
             raise Malformed(f"the target {entry['target']} is not declared before it.")
         if entry["seq"] >= len(track.cutoffs):
-            raise Malformed(
-                f"{track.name} has {len(track.cutoffs)} cutoffs, so no sequence number {entry['seq']}."
-            )
+            raise Malformed(f"{track.name} has {len(track.cutoffs)} cutoffs, none numbered {entry['seq']}.")
         cutoff = format_instant(track.cutoffs[entry["seq"]])
         if entry["cutoff"] != cutoff:
             raise Malformed(f"cutoff {entry['seq']} of {track.name} is {cutoff}, not {entry['cutoff']}.")
