@@ -25,6 +25,9 @@ project_option = click.option(
 )
 
 
+NOT_A_TERMINAL = 160  # columns; a file or a pipe has no width of its own
+
+
 class Terminal:
     """Prints for a person, or collects one object for a program."""
 
@@ -32,7 +35,9 @@ class Terminal:
         from rich.console import Console
 
         self.as_json = as_json
-        self.out = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
+        out = sys.stderr if as_json else sys.stdout
+        width = None if out.isatty() else NOT_A_TERMINAL
+        self.out = Console(file=out, highlight=False, soft_wrap=True, width=width)
         self.err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
 
     def say(self, text: str = "", style: str | None = None) -> None:

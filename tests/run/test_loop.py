@@ -1,0 +1,158 @@
+"""The loop seals what is due, in order, once; and what was sealed stays as it was."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from projects import Make, go, load_rows, write_csv
+
+from foreseal.clock import parse_instant
+from foreseal.errors import Busy, Refused
+from foreseal.run import Project
+from foreseal.run.loop import agenda
+from foreseal.run.results import Results
+from foreseal.run.session import Session
+from foreseal.seal.verify import verify_log
+
+
+def test_a_replay_seals_forecasts_below_their_outcomes_and_scores_them(make: Make) -> None:
+    project = make()
+    done = go(project)
+    assert (done.forecasts, done.settled, done.missed) == (8, 4, 0)
+    history = project.history()
+    for seq in range(4):
+        outcome = history.outcomes["next_day", seq]
+        for name in ("us", "baseline"):
+            assert history.forecasts["next_day", name, seq].index < outcome.index
+        assert outcome.index < history.scores["next_day", seq].index
+    assert history.targets["next_day"].index < history.forecasts["next_day", "us", 0].index
+    verdict = verify_log(project.log_folder, [project.trusted()])
+    assert verdict.ok
+    assert "replay: order proven, time not attested" in verdict.statements
+
+
+def test_running_again_does_nothing(make: Make) -> None:
+    project = make()
+    go(project)
+    before = {p: p.read_bytes() for p in sorted(project.log_folder.rglob("*")) if p.is_file()}
+    assert go(project).nothing
+    assert {p: p.read_bytes() for p in sorted(project.log_folder.rglob("*")) if p.is_file()} == before
+
+
+def test_outcomes_are_settled_before_later_forecasts_are_made(make: Make) -> None:
+    """The replay follows the clock: a forecast after a settlement in time lies after it in the log."""
+    project = make()
+    go(project)
+    history, target = project.history(), project.targets["next_day"]
+    settled = target.settles_at(target.cutoffs[0])
+    later = next(seq for seq, cutoff in enumerate(target.cutoffs) if cutoff >= settled)
+    assert history.scores["next_day", 0].index < history.forecasts["next_day", "us", later].index
+
+
+def test_the_same_project_gives_the_same_payloads_in_one_run_or_in_two(make: Make) -> None:
+    whole, parts = make("whole"), make("parts")
+    go(whole)
+    go(parts, verbs=("collect", "forecast"))
+    go(parts, verbs=("settle",))
+    one, two = whole.history(), parts.history()
+    for key, said in one.forecasts.items():
+        assert two.forecasts[key].body["payload"] == said.body["payload"]
+    for key, said in one.scores.items():
+        assert two.scores[key].body["scores"][0]["mean"] == said.body["scores"][0]["mean"]
+
+
+def test_a_corrected_file_changes_no_sealed_snapshot_and_no_score(make: Make) -> None:
+    project = make()
+    go(project)
+    history, rows = project.history(), load_rows()
+    write_csv(project.folder, [*rows[:500], "a,2024-01-21T20:00:00Z,999.0", *rows[501:]])
+    done = go(project)
+    assert [each.added for each in done.collected] == [1]
+    with project.store() as store:
+        for said in history.forecasts.values():
+            for data in said.body["data"]:
+                cutoff = parse_instant(said.body["cutoff"])
+                assert store.snapshot(data["dataset"], cutoff, data["n"]).digest == data["digest"]
+    assert verify_log(project.log_folder, [project.trusted()]).ok
+
+
+def test_a_claim_to_have_known_before_a_sealed_cutoff_is_late_and_changes_nothing(make: Make) -> None:
+    rows = [f"{row},{row.split(',')[1]}" for row in load_rows()]
+    header = "site,time,value,known_at"
+    project = make(known_at='{ column = "known_at" }', rows=rows, header=header)
+    go(project)
+    target = project.targets["next_day"]
+    cutoff, n = target.cutoffs[1], project.history().forecasts["next_day", "us", 1].body["data"][0]["n"]
+    with project.store() as store:
+        before = store.snapshot("load", cutoff, n), store.as_of("load", cutoff)
+    write_csv(project.folder, [*rows, "a,2024-01-15T00:30:00Z,1.0,2024-01-15T00:30:00Z"], header)
+    done = go(project)
+    assert [(each.added, each.late) for each in done.collected] == [(1, 1)]
+    with project.store() as store:
+        assert (store.snapshot("load", cutoff, n), store.as_of("load", cutoff))[0] == before[0]
+        assert store.as_of("load", cutoff).equals(before[1])
+
+
+def test_a_declared_target_does_not_change(make: Make) -> None:
+    project = make()
+    go(project)
+    toml = project.folder / "foreseal.toml"
+    toml.write_text(toml.read_text().replace("decimals = 2", "decimals = 3"))
+    with pytest.raises(Refused, match=r"declared otherwise.*decimals"):
+        go(Project.open(project.folder))
+
+
+def test_a_live_project_misses_what_it_comes_to_too_late_and_scores_it_as_declared(make: Make) -> None:
+    """All deadlines of 2024 have passed, so nothing is sealed for them and every cutoff counts as missing."""
+    project = make(mode="live")
+    done = go(project)
+    assert (done.forecasts, done.missed, done.settled) == (0, 8 // 2, 4)
+    record = Results(project).record(project.targets["next_day"], "us")
+    assert record.not_scored() == {"missing": 4}
+    assert verify_log(project.log_folder, [project.trusted()]).ok
+
+
+def test_a_live_project_forecasts_within_the_deadline_and_waits_for_the_outcome(make: Make) -> None:
+    today = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    first = today - timedelta(days=30)
+    rows = []
+    for k, row in enumerate(load_rows(30 * 24)):
+        at = first + timedelta(hours=k)
+        rows.append(f"a,{at.strftime('%Y-%m-%dT%H:%M:%SZ')},{row.split(',')[2]}")
+    project = make(mode="live", rows=rows, first=str(today.date()), last=str(today.date()))
+    toml = project.folder / "foreseal.toml"
+    text = toml.read_text().replace('every = "1d"', f'every = "1d", at = "{today:%H:%M}"')
+    toml.write_text(text)
+    project = Project.open(project.folder)
+    done = go(project)
+    assert (done.forecasts, done.missed, done.settled, done.waiting) == (2, 0, 0, 1)
+    statements = verify_log(project.log_folder, [project.trusted()]).statements
+    assert "sealed, time not attested" in statements
+
+
+def test_two_processes_cannot_run_one_project(make: Make) -> None:
+    project = make()
+    with Session.begin(project), pytest.raises(Busy), Session.begin(project):
+        pass
+
+
+def test_the_agenda_lists_settlements_before_forecasts_at_the_same_instant(make: Make) -> None:
+    project = make(last="2024-02-10")
+    due = agenda(project.targets.values(), project.history())
+    assert due == sorted(due)
+    assert len(due) == 20
+    assert {each.verb for each in due} == {"settle", "forecast"}
+
+
+def test_a_restored_backup_refuses_to_sign(make: Make, tmp_path: Path) -> None:
+    import shutil
+
+    project = make()
+    shutil.copytree(project.folder, tmp_path / "backup")
+    go(project)
+    shutil.rmtree(project.folder)
+    shutil.copytree(tmp_path / "backup", project.folder)
+    with pytest.raises(Refused):
+        go(Project.open(project.folder))
