@@ -59,9 +59,10 @@ policy = "webster"
 from = "volume_24h"
 approval = "none"
 
-# An example junction: a ramp terminal that receives a tenth of the counted volume, in these shares.
+# An example junction: it receives 45 % of the counted volume, in these shares and on one lane each, which
+# nearly fills it at the peak. At lower volumes every plan is about as good.
 [decisions.signal_plan.options]
-scale = 0.1
+scale = 0.45
 shares = { north = 0.3, south = 0.3, east = 0.2, west = 0.2 }
 """
 
