@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from foreseal.pages.numbers import local_time, number, percent
+from foreseal.pages.numbers import local_time, number, option_text, percent
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,8 @@ def test_instants_are_local_and_naive_times_are_left_alone() -> None:
     assert local_time(datetime(2018, 8, 1, 5, tzinfo=UTC), "America/Chicago") == "2018-08-01 00:00"
     assert local_time(datetime(2018, 8, 1, 5, 0, 7), "America/Chicago") == "2018-08-01 05:00:07"  # noqa: DTZ001
     assert local_time(None, "UTC") == "–"
+
+
+def test_options_read_as_they_would_be_said() -> None:
+    assert option_text({"north": 0.30, "south": 1}) == "north 0.3, south 1"
+    assert option_text([["north", "south"], "x"]) == "north, south, x"

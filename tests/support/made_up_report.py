@@ -128,7 +128,7 @@ def _decision(rng: np.random.Generator) -> DecisionReport:
         states={"proposed": 1, "approved": DAYS - 1, "rejected": 1},
         plan=plan,
         plan_cutoff=START + timedelta(days=DAYS),
-        options={"shares": "north 0.3, south 0.3, east 0.2, west 0.2", "scale": "0.4"},
+        options={"shares": {"north": 0.3, "south": 0.3, "east": 0.2, "west": 0.2}, "scale": 0.4},
     )
 
 

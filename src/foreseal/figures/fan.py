@@ -87,7 +87,7 @@ def _draw(
     from bokeh.models import ColumnDataSource, HoverTool
 
     data, items = ColumnDataSource(source), []
-    pairs = central_pairs(quantiles)
+    pairs, bands = central_pairs(quantiles), []
     for depth, (low, high) in enumerate(pairs):
         band = fig.varea(
             x="ds",
@@ -97,7 +97,10 @@ def _draw(
             fill_color=BLUE,
             fill_alpha=min(0.12 + 0.1 * depth, 0.5),
         )
-        items.append((f"{100 * (high - low):g} %", [band]))
+        bands.append(band)
+    if bands:
+        levels = ", ".join(f"{100 * (high - low):g}" for low, high in reversed(pairs))
+        items.append((f"{levels} %", bands))
     anchor = None
     if 0.5 in quantiles:
         anchor = fig.line("ds", "q0.5", source=data, color=BLUE, line_width=2)

@@ -34,7 +34,6 @@ INK = "#76797f"
 GRID = "#8a8d93"
 HEIGHT = 340
 SQUARE = 460
-LEGEND_COLUMNS = 3  # fits a telephone
 FONT = "system-ui, sans-serif"
 
 
@@ -110,7 +109,7 @@ def new_figure(
         axis.minor_tick_line_color = None
     fig.grid.grid_line_color = GRID
     fig.grid.grid_line_alpha = 0.25
-    fig.yaxis[0].formatter = NumeralTickFormatter(format="0,0.[000]")
+    fig.yaxis[0].formatter = NumeralTickFormatter(format="0,0.[000000]")
     if time:
         fig.xaxis[0].formatter = DatetimeTickFormatter(
             hours="%m-%d %H:%M", days="%m-%d", months="%Y-%m", years="%Y"
@@ -131,7 +130,6 @@ def add_legend(fig: bokeh.plotting.figure, items: Sequence[tuple[str, Sequence[A
         border_line_alpha=0,
         label_text_color=INK,
         label_text_font=FONT,
-        ncols=LEGEND_COLUMNS,
         spacing=12,
         padding=2,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,12 @@ from foreseal.run.receipts import verify_receipts
 from foreseal.run.results import UTC_TIME, Results
 from foreseal.store.store import Store
 
-_END = datetime(9999, 1, 1, tzinfo=UTC)
-
 
 def gather(project: Project, receipts: Sequence[Path], written_at: datetime) -> ReportData:
     """What the report says of a project; ``receipts`` are checked one by one by the settings' key."""
     results = Results(project)
     with project.store() as store:
-        datasets = tuple(_dataset(project, store, name) for name in project.settings.datasets)
+        datasets = tuple(_dataset(project, store, name, written_at) for name in project.settings.datasets)
     return ReportData(
         project=project.name,
         mode=project.settings.clock.mode,
@@ -45,7 +43,7 @@ def gather(project: Project, receipts: Sequence[Path], written_at: datetime) -> 
     )
 
 
-def _dataset(project: Project, store: Store, name: str) -> DatasetReport:
+def _dataset(project: Project, store: Store, name: str, written_at: datetime) -> DatasetReport:
     table = project.settings.datasets[name]
     about = store.catalogue().filter(pl.col("dataset") == name).row(0, named=True)
     n = store.latest_n(name)
@@ -70,7 +68,7 @@ def _dataset(project: Project, store: Store, name: str) -> DatasetReport:
         known_at=str(table.known_at),
         first=times.min(),  # type: ignore[arg-type]
         last=times.max(),  # type: ignore[arg-type]
-        witnessed=store.snapshot(name, _END, n).witnessed,
+        witnessed=store.snapshot(name, _last_cutoff(project, name, written_at), n).witnessed,
         rejected=dict(Counter(rejected["reason"].to_list())),
         flagged=dict(flags),
         notes=tuple(notes) if about["rows"] else (),
@@ -115,7 +113,7 @@ def _decision(results: Results, name: str) -> DecisionReport:
         states=dict(Counter(each.state for each in found)),
         plan=last.options[last.chosen] if last else (),
         plan_cutoff=last.cutoff if last else None,
-        options={key: str(value) for key, value in table.options.items()},
+        options=table.options,
     )
 
 
@@ -141,3 +139,9 @@ def _commands(project: Project, receipts: Sequence[Path]) -> tuple[str, ...]:
         one = receipts[-1].relative_to(project.folder)
         commands.append(f"foreseal verify {one} --key '{project.trusted()}'")
     return tuple(commands)
+
+
+def _last_cutoff(project: Project, dataset: str, written_at: datetime) -> datetime:
+    """The latest cutoff of a forecast that rests on the dataset; a row sealed later is not witnessed."""
+    used = [t.cutoffs for t in project.targets.values() if dataset in (t.dataset, *t.covariates)]
+    return max((c for cutoffs in used for c in cutoffs if c <= written_at), default=written_at)

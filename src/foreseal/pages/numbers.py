@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 ABSENT = "–"
@@ -28,3 +30,12 @@ def local_time(instant: datetime | None, timezone: str) -> str:
         return ABSENT
     local = instant.astimezone(ZoneInfo(timezone)) if instant.tzinfo else instant
     return local.strftime("%Y-%m-%d %H:%M:%S" if local.second else "%Y-%m-%d %H:%M")
+
+
+def option_text(value: Any) -> str:
+    """An option as it would be said: tables and lists without their brackets."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {option_text(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(option_text, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

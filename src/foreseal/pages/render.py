@@ -10,12 +10,11 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from foreseal.clock import format_instant
 from foreseal.figures.skill import RULES
 from foreseal.figures.style import unit_label
 from foreseal.pages.embed import Scripts
 from foreseal.pages.exhibits import Studio, plan_table
-from foreseal.pages.numbers import local_time, number, percent
+from foreseal.pages.numbers import local_time, number, option_text, percent
 from foreseal.pages.report import DecisionReport, ReportData, TargetReport
 from foreseal.pages.words import Words
 from foreseal.score.record import Coverage, TrackRecord
@@ -72,9 +71,9 @@ def render_report(data: ReportData, *, lang: str = "en", figures: bool = True) -
         number=number,
         percent=percent,
         local=lambda instant: local_time(instant, data.timezone),
-        utc=format_instant,
         unit=unit_label,
         option_costs=option_costs,
+        option_text=option_text,
         plan=lambda report: plan_table(report, data.timezone),
         question=lambda report: _question(report, words),
         raw=Markup,

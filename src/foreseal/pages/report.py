@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -63,7 +63,8 @@ class DecisionReport:
 
     ``costs`` has a row per cutoff and option: ``cutoff, option, chosen`` (bool), ``expected_cost`` and
     ``cost`` (null until the outcome is known). ``states`` counts decisions by approval state. ``plan`` is the
-    action that was chosen at ``plan_cutoff``, the latest one.
+    action that was chosen at ``plan_cutoff``, the latest one. ``options`` are the policy's costs and
+    constraints as the project states them.
     """
 
     name: str
@@ -75,7 +76,7 @@ class DecisionReport:
     states: Mapping[str, int] = field(default_factory=dict)
     plan: tuple[Setting, ...] = ()
     plan_cutoff: datetime | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
