@@ -1,0 +1,200 @@
+"""The command line: exit codes, one JSON object on stdout, errors that say what to type next."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from projects import load_rows, make_project, write_csv
+
+from foreseal.cli import VERBS, main
+from foreseal.run import Project
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORESEAL_STATE", str(tmp_path / "state"))
+
+
+class Shell:
+    """Runs the command line in this process and remembers what it printed."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *args: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main([str(arg) for arg in args])
+        out, err = self._capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    def json(self, *args: object) -> Any:
+        """The single object printed with --json."""
+        code, out, err = self(*args, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(capsys)
+
+
+def test_every_verb_has_help_with_a_sentence(shell: Shell) -> None:
+    for verb in VERBS:
+        code, out, _ = shell(verb, "--help")
+        assert code == 0
+        assert "Usage:" in out
+        assert "." in out
+
+
+def test_help_imports_no_heavy_library() -> None:
+    program = (
+        "import sys, foreseal.cli as c\n"
+        "try: c.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'polars', 'bokeh', 'sklearn', 'jinja2', 'cryptography'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_costs_less_than_300_milliseconds_of_cpu() -> None:
+    program = (
+        "import resource, foreseal\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print(used.ru_utime + used.ru_stime)"
+    )
+    times = [float(subprocess.check_output([sys.executable, "-c", program])) for _ in range(3)]
+    assert min(times) < 0.3
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest_one(shell: Shell) -> None:
+    code, _, err = shell("verfy")
+    assert code == 2
+    assert "Did you mean 'verify'?" in err
+
+
+def test_outside_a_project_the_error_says_how_to_make_one(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = shell("run")
+    assert code == 2
+    assert out == ""
+    assert "foreseal init" in err
+
+
+def test_init_makes_private_keys_and_never_overwrites_a_project(shell: Shell, tmp_path: Path) -> None:
+    found = shell.json("init", tmp_path / "p", "--app", "traffic")
+    for key in found["keys"]:
+        assert Path(key).stat().st_mode & 0o077 == 0
+    assert Project.open(tmp_path / "p").settings.seal.key == found["log_key"]
+    code, _, err = shell("init", tmp_path / "p")
+    assert code == 1
+    assert "there is a project here already" in err
+
+
+def test_an_unknown_application_is_answered_with_the_nearest_one(shell: Shell, tmp_path: Path) -> None:
+    code, _, err = shell("init", tmp_path / "p", "--app", "trafic")
+    assert code == 2
+    assert "Did you mean 'traffic'?" in err
+
+
+def test_the_whole_loop_by_single_verbs(shell: Shell, tmp_path: Path) -> None:
+    folder = make_project(tmp_path / "p").folder
+    assert shell.json("collect", "-C", folder)["collected"][0]["added"] == 960
+    assert shell.json("collect", "-C", folder)["collected"][0]["added"] == 0
+    assert shell.json("seal", "-C", folder)["forecasts"] == 8
+    scored = shell.json("score", "-C", folder)
+    assert scored["settled"] == 4
+    assert scored["records"][0]["pending"] == 0
+    assert shell.json("run", "-C", folder, "--no-report")["forecasts"] == 0
+    assert shell.json("verify", "-C", folder)["ok"]
+    assert shell.json("doctor", "-C", folder)["ok"]
+    assert shell.json("status", "-C", folder)["log"]["size"] == scored["settled"] * 2 + 8 + 5
+
+
+def test_a_receipt_verifies_anywhere_by_the_right_key_only(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_project(tmp_path / "p").folder
+    shell("run", "-C", folder)
+    receipt = folder / "out" / "receipts" / "next_day" / "00000-us.tlog-proof"
+    alone = tmp_path / "elsewhere.tlog-proof"
+    alone.write_bytes(receipt.read_bytes())
+    key = Project.open(folder).settings.seal.key
+    monkeypatch.chdir(tmp_path)
+    assert shell.json("verify", alone, "--key", key)["ok"]
+    code, out, _ = shell("verify", alone)
+    assert code == 1
+    assert "by a key you have not named" in out
+    other = make_project(tmp_path / "q")
+    assert shell("verify", alone, "--key", other.settings.seal.key)[0] == 1
+    alone.write_bytes(receipt.read_bytes().replace(b"index ", b"index 1", 1))
+    assert shell("verify", alone, "--key", key)[0] == 1
+
+
+def test_a_damaged_payload_is_named_by_verify_and_doctor(shell: Shell, tmp_path: Path) -> None:
+    folder = make_project(tmp_path / "p").folder
+    shell("run", "-C", folder, "--no-report")
+    victim = sorted((folder / "log" / "payload" / "sha256").iterdir())[0]
+    data = bytearray(victim.read_bytes())
+    data[len(data) // 2] ^= 1
+    victim.write_bytes(data)
+    for verb in ("verify", "doctor"):
+        code, out, _ = shell(verb, "-C", folder)
+        assert code == 1
+        assert victim.name in out
+
+
+def test_collect_fails_only_if_nothing_could_be_kept(shell: Shell, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "p")
+    rows = load_rows(48)
+    write_csv(project.folder, [*rows, "a,2024-01-30T00:00:00Z,many"])
+    code, out, _ = shell("collect", "-C", project.folder, "--rejected")
+    assert code == 0
+    assert "load.csv, row 50, value 'many': not a number" in out
+    write_csv(project.folder, ["a,yesterday,1", "a,2024-01-01T00:00:00Z,none"])
+    assert shell("collect", "-C", project.folder)[0] == 2
+
+
+def test_forecast_of_a_file_needs_no_project(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "series.csv"
+    file.write_text("unique_id,ds,y\n" + "\n".join(row.replace("Z,", ",") for row in load_rows(400)) + "\n")
+    rows = shell.json("forecast", file, "-h", 3, "--preset", "fast")["rows"]
+    assert len(rows) == 3
+    assert rows[0]["ds"].startswith("2024-01-17 16:00")
+    assert rows[0]["q0.1"] < rows[0]["q0.9"]
+
+
+def test_forecast_in_a_project_seals_nothing(shell: Shell, tmp_path: Path) -> None:
+    folder = make_project(tmp_path / "p").folder
+    shell("collect", "-C", folder)
+    before = Project.open(folder).reader().size
+    assert len(shell.json("forecast", "-C", folder, "--cutoff", "2024-02-02T00:00:00Z")["rows"]) == 6
+    assert Project.open(folder).reader().size == before
+
+
+def test_a_proposed_decision_is_approved_once(shell: Shell, tmp_path: Path) -> None:
+    extra = (
+        '[decisions.plan]\npolicy = "webster"\nfrom = "next_day"\napproval = "person"\n'
+        "[decisions.plan.options]\nscale = 10\nshares = { north = 0.5, east = 0.5 }\n"
+        'phases = [["north"], ["east"]]\n'
+    )
+    folder = make_project(tmp_path / "p", extra=extra).folder
+    shell("run", "-C", folder, "--no-report")
+    assert shell.json("decide", "-C", folder, "plan", 0)["decisions"][0]["state"] == "proposed"
+    shell.json("approve", "-C", folder, "plan", 0, "--by", "duty engineer")
+    shell.json("approve", "-C", folder, "plan", 1, "--reject", "--reason", "road works")
+    states = [each["state"] for each in shell.json("decide", "-C", folder)["decisions"]]
+    assert states[:3] == ["approved", "rejected", "proposed"]
+    code, _, err = shell("approve", "-C", folder, "plan", 0)
+    assert code == 1
+    assert "approved already" in err
+    assert shell("verify", "-C", folder)[0] == 0
