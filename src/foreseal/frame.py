@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -216,13 +217,15 @@ def refuse_repeats(frame: pl.DataFrame, keys: Sequence[str] = ("unique_id", "ds"
 
 
 def shift(instant: datetime, freq: Frequency, steps: int, timezone: str = "UTC") -> datetime:
-    """``instant`` moved by steps; days and longer units step on the wall clock of ``timezone``."""
+    """``instant`` moved by steps; days and longer units step on the wall clock of ``timezone``.
+
+    Where the clocks change, a time that comes twice is the first one, one that is skipped an hour later.
+    """
     if timezone == "UTC" or (freq.step is not None and freq.step < timedelta(days=1)):
         return freq.shift(instant, steps)
-    local = pl.select(to_wall(pl.lit(instant, UTC_TIME), timezone)).item()
-    moved = pl.lit(freq.shift(local, steps), WALL_TIME)
-    result: datetime = pl.select(from_wall(moved, timezone)).item()
-    return result
+    zone = ZoneInfo(timezone)
+    local = instant.astimezone(zone).replace(tzinfo=None)
+    return freq.shift(local, steps).replace(tzinfo=zone).astimezone(UTC)
 
 
 def first_step(anchor: datetime, freq: Frequency, cutoff: datetime, timezone: str = "UTC") -> datetime:

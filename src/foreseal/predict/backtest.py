@@ -117,20 +117,22 @@ def join(
 ) -> Past:
     """The members' forecasts at past origins with the outcomes in ``known`` (``unique_id, ds, y``)."""
     columns = [quantile_column(level) for level in quantiles]
+    schema = {**ROWS, **dict.fromkeys(columns, pl.Float64)}
+    wanted = list(schema)
     outcomes = known.select("unique_id", "ds", pl.col("y").fill_nan(None)).drop_nulls()
     index: pl.DataFrame | None = None
     values = {}
     for member in members:
-        frames = [
-            pl.DataFrame(schema={**ROWS, **dict.fromkeys(columns, pl.Float64), "window": pl.Int64}),
-            *(
-                past[member, origin]
-                .frame.select(*ROWS, *columns)
-                .with_columns(window=pl.lit(number, pl.Int64))
-                for number, origin in enumerate(origins)
-            ),
-        ]
-        joined = pl.concat(frames).join(outcomes, on=["unique_id", "ds"]).sort(KEYS)
+        frames = [past[member, origin].frame for origin in origins]
+        if any(frame.columns != wanted for frame in frames):
+            frames = [frame.select(wanted) for frame in frames]
+        numbers = np.repeat(np.arange(len(frames)), [frame.height for frame in frames])
+        joined = (
+            pl.concat([pl.DataFrame(schema=schema), *frames])
+            .with_columns(window=pl.Series(numbers, dtype=pl.Int64))
+            .join(outcomes, on=["unique_id", "ds"])
+            .sort(KEYS)
+        )
         mine = joined.select("window", "unique_id", "ds", "cutoff", "y")
         index = mine if index is None else index
         values[member] = joined.select(columns).to_numpy()

@@ -1,7 +1,7 @@
 """What was known at an origin about a step ahead of it, as numbers for a regression.
 
-The target is a deviation: the value ``k`` steps after an origin less its base, the mean of the last
-`BASE_SEASONS` seasons at the same phase. Features are deviations too (recent ones at the same phase, their
+The target is a deviation: the value ``k`` steps after an origin less its base, the median of the last
+seasons at the same phase. Features are deviations too (recent ones at the same phase, their
 level over the last steps, the same week a year before), the calendar, and covariates. Each origin sees only
 columns before itself, except for covariates known in advance, which it sees at the target.
 """
@@ -15,12 +15,15 @@ import numpy as np
 
 from foreseal.predict.grid import FloatArray, Grid, IntArray, TimeArray
 
-BASE_SEASONS = 4
+# A median of eight weeks is steady; eight years ago is another time.
+BASE_WEEKS = 8
+BASE_YEARS = 3
 MIN_ORIGINS = 60
 MAX_ORIGINS = 1_500
 SAME_PHASE = 3
 YEAR_DAYS = 365.2425
 WEEKS_A_YEAR = 52
+YEARLY = (4, 12, 52)
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Design:
         seen = np.isfinite(grid.y[rows]).any(axis=0)
         length = grid.y.shape[1] - int(seen.argmax())
         short, long = _seasons(grid, length)
-        stride = short if (length - long * BASE_SEASONS) // short >= MIN_ORIGINS else 1
+        stride = short if (length - long) // short >= MIN_ORIGINS else 1
         count = min(max(length - long, 0) // stride, MAX_ORIGINS)
         local = grid.local(-length, columns)
         return cls(
@@ -79,6 +82,11 @@ class Design:
                 for name, values in covariates.items()
             },
         )
+
+    @property
+    def base_seasons(self) -> int:
+        """How many long seasons the base looks back."""
+        return BASE_YEARS if self.long in YEARLY else BASE_WEEKS
 
     def steps(self) -> Iterator[Step]:
         """One `Step` for each column to forecast, in order."""
@@ -112,18 +120,22 @@ class Design:
         return [self.long * (block + 1) for block in range(-(-self.columns // self.long))]
 
     def _base(self, filled: FloatArray, lag: int) -> FloatArray:
-        """Mean of the seasons ``lag`` and more back, for every column; NaN where there is none."""
+        """Median of the seasons ``lag`` and more back, for every column; NaN where there is none.
+
+        A median, because one holiday would else pull the base of the same day for weeks.
+        """
         padded = _ahead(filled, self.columns)
-        total = np.zeros_like(padded)
-        count = np.zeros_like(padded)
-        for season in range(BASE_SEASONS):
-            steps = lag + season * self.long
-            if steps >= padded.shape[1]:
-                break
-            known = np.isfinite(padded[:, :-steps])
-            total[:, steps:] += np.where(known, padded[:, :-steps], 0.0)
-            count[:, steps:] += known
-        return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+        lags = [lag + season * self.long for season in range(self.base_seasons)]
+        back = np.full((len(lags), *padded.shape), np.nan)
+        for past, steps in zip(back, lags, strict=True):
+            if steps < padded.shape[1]:
+                past[:, steps:] = padded[:, :-steps]
+        count = np.isfinite(back).sum(axis=0)[None]
+        back.sort(axis=0)
+        lower = np.take_along_axis(back, np.maximum(count - 1, 0) // 2, axis=0)
+        upper = np.take_along_axis(back, np.minimum(count // 2, len(lags) - 1), axis=0)
+        middle: FloatArray = (lower[0] + upper[0]) / 2
+        return middle
 
     def _levels(self, recent: FloatArray) -> FloatArray:
         """Mean deviation over the last 1, short/4, short and long steps before each origin."""
@@ -154,7 +166,7 @@ class Design:
             group = (day + 3) % 7  # 1970-01-01 was a Thursday; 0 is Monday
             columns += [(group == d).astype(np.float64) for d in range(7)]
         days = (times - np.datetime64("1970-01-01")) / np.timedelta64(1, "D")
-        if self.long not in (12, 52) and np.ptp(days) > YEAR_DAYS:
+        if self.long not in YEARLY and np.ptp(days) > YEAR_DAYS:
             angle = 2 * np.pi * days / YEAR_DAYS
             columns += [wave(n * angle) for n in (1, 2) for wave in (np.sin, np.cos)]
         if not columns:

@@ -18,6 +18,8 @@ from foreseal.frame import Panel
 from foreseal.predict.grid import FloatArray, Grid, IntArray
 from foreseal.records import Forecast
 
+# With fewer errors than this their mirror images count too: so few say how large an error is, not which way.
+MIRRORED_ERRORS = 8
 # Errors per phase of the day below which one distribution serves all phases.
 MIN_PHASE_ERRORS = 24
 
@@ -156,7 +158,10 @@ def _forward_fill(y: FloatArray) -> FloatArray:
 def _quantiles(errors: FloatArray, quantiles: Sequence[float]) -> FloatArray:
     """Empirical quantiles along the last axis, NaN ignored, NaN if there is no value; levels come last."""
     out = np.full((*errors.shape[:-1], len(quantiles)), np.nan)
-    some = np.isfinite(errors).any(axis=-1)
+    count = np.isfinite(errors).sum(axis=-1, keepdims=True)
+    if (count < MIRRORED_ERRORS).any():
+        errors = np.concatenate([errors, np.where(count < MIRRORED_ERRORS, -errors, np.nan)], axis=-1)
+    some = count[..., 0] > 0
     if some.any():
         out[some] = np.moveaxis(np.nanquantile(errors[some], quantiles, axis=-1), 0, -1)
     return out

@@ -20,6 +20,7 @@ from foreseal.errors import ModelError, ModelWarning
 from foreseal.frame import Panel
 from foreseal.predict.design import Design, Step
 from foreseal.predict.grid import FloatArray, Grid, IntArray
+from foreseal.predict.holidays import indicators
 from foreseal.predict.naive import seasonal_quantiles
 from foreseal.records import Forecast
 
@@ -35,25 +36,29 @@ BLOCK = 2_000_000
 class Ridge:
     """Seasonal ridge of every series on its own history, calendar and covariates.
 
-    ``half_life`` is the age, in origins, at which an origin counts half; ``robust`` the number of
-    reweightings. A series too short for a regression gets seasonal naive quantiles, and ``ran`` says so.
+    ``holidays`` names a country of `foreseal.predict.holidays`; ``half_life`` is the age, in origins, at
+    which an origin counts half; ``robust`` the number of reweightings. A series too short for a regression
+    gets seasonal naive quantiles, and ``ran`` says so.
     """
 
-    half_life: float = 120.0
+    holidays: str | None = None
+    half_life: float = 250.0
     robust: int = 2
     grid_: Grid | None = field(default=None, init=False, repr=False, compare=False)
-    covariates_: Panel | None = field(default=None, init=False, repr=False, compare=False)
+    panel_: Panel | None = field(default=None, init=False, repr=False, compare=False)
 
     def fit(self, panel: Panel) -> Self:
-        self.grid_, self.covariates_ = Grid.of(panel), panel
+        self.grid_, self.panel_ = Grid.of(panel), panel
         return self
 
     def predict(self, h: int, quantiles: Sequence[float]) -> Forecast:
-        if self.grid_ is None or self.covariates_ is None:
+        if self.grid_ is None or self.panel_ is None:
             raise ModelError("The model has not been fitted.", hint="Call fit(panel) first.")
         grid = self.grid_
         reach = grid.reach(h)
-        covariates = grid.covariates(self.covariates_, reach)
+        covariates = grid.covariates(self.panel_, reach)
+        if self.holidays is not None:
+            covariates |= indicators(self.holidays, grid.local(-grid.y.shape[1], reach))
         levels = np.asarray(quantiles, np.float64)
         values = np.full((len(grid.ids), reach, len(levels)), np.nan)
         for rows in _blocks(grid):
