@@ -64,6 +64,7 @@ approval = "none"
 [decisions.signal_plan.options]
 scale = 0.45
 shares = { north = 0.3, south = 0.3, east = 0.2, west = 0.2 }
+periods = ["00:00", "06:00", "09:00", "15:00", "19:00"]
 """
 
 OUTCOME = """

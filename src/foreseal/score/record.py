@@ -96,10 +96,12 @@ def track_record(
         },
         orient="row",
     )
-    n = frame["n"].sum()
+    counted = frame.filter(pl.col("n") > 0)
 
     def pooled(column: str) -> float:
-        return float((frame[column] * frame["n"]).sum() / n) if n else float("nan")
+        if counted.is_empty():
+            return float("nan")
+        return float(np.average(counted[column].to_numpy(), weights=counted["n"].to_numpy()))
 
     return TrackRecord(
         target=target,
@@ -129,8 +131,8 @@ def interval_coverage(
 ) -> tuple[Coverage, ...]:
     """Coverage of every central interval.
 
-    ``forecasts`` has ``unique_id, ds, cutoff, q…``; ``outcomes`` has ``unique_id, ds, cutoff, y``. Rows without
-    an outcome do not count. Both ends of an interval belong to it.
+    ``forecasts`` has ``unique_id, ds, cutoff, q…``; ``outcomes`` has ``unique_id, ds, cutoff, y``. Rows
+    without an outcome do not count. Both ends of an interval belong to it.
     """
     joined = forecasts.join(outcomes, on=["unique_id", "ds", "cutoff"], how="inner").sort("cutoff")
     found = []
