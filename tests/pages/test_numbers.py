@@ -24,7 +24,7 @@ def test_numbers_read_well(value: float | None, decimals: int, text: str) -> Non
 
 
 def test_shares_are_percentages() -> None:
-    assert percent(0.2351) == "23.5 %"
+    assert percent(0.2351) == "23.5\u00a0%"
     assert percent(math.nan) == percent(None) == "–"
 
 

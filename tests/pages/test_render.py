@@ -29,7 +29,7 @@ class Page(HTMLParser):
         self.policy = ""
         self.text = ""
         self._attributes: dict[str, str | None] = {}
-        self.feed(html)
+        self.feed(html.replace("\u00a0", " "))
         assert not self.open
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -153,7 +153,7 @@ CHINESE: Mapping[str, str] = {
     "{n} rows": "{n} 行",
     "{n} series": "{n} 个序列",
     "{n} cases": "{n} 例个案",
-    "{n} appends": "{n} 次追加",
+    "batches: {n}": "{n} 个批次",
     "{share} witnessed": "{share} 有见证",
     "Rejected rows are kept with their reason in the store. Flags mark rows; they drop none. Witnessed rows "
     "came in a batch that was sealed before a cutoff; the others carry the time of knowledge that their "

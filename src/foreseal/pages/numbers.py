@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 ABSENT = "–"
+NO_BREAK = "\u00a0"
 
 
 def number(value: float | None, decimals: int = 1) -> str:
@@ -21,7 +22,9 @@ def number(value: float | None, decimals: int = 1) -> str:
 
 def percent(share: float | None, decimals: int = 1) -> str:
     """``23.5 %`` of the share 0.235."""
-    return ABSENT if share is None or not math.isfinite(share) else f"{number(100 * share, decimals)} %"
+    return (
+        ABSENT if share is None or not math.isfinite(share) else f"{number(100 * share, decimals)}{NO_BREAK}%"
+    )
 
 
 def local_time(instant: datetime | None, timezone: str) -> str:
