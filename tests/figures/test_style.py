@@ -7,18 +7,13 @@ import polars as pl
 import pytest
 
 from foreseal.errors import MissingExtra
-from foreseal.figures.style import english, new_figure, plain, time_label, unit_label, wall_clock, with_unit
+from foreseal.figures.style import english, new_figure, time_label, unit_label, wall_clock, with_unit
 
 
 def test_units_are_written_for_readers() -> None:
     assert unit_label("{vehicle}.h") == "vehicle·h"
     assert with_unit("volume", "{vehicles}/h") == "volume (vehicles/h)"
     assert with_unit("share", "1") == "share"
-
-
-def test_text_of_others_is_never_mathematics() -> None:
-    """Bokeh fetches a typesetter from the network for text with $$ or \\( in it."""
-    assert not set("$\\") & set(plain(r"$$x$$ \(y\)"))
 
 
 def test_axes_show_the_wall_clock_and_name_it() -> None:

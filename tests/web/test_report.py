@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from made_up_report import make_report
 from tests.conftest import require
@@ -70,20 +71,23 @@ def test_every_figure_is_drawn_from_the_file_alone(visit: Visit, tmp_path: Path,
 
 
 def test_names_from_the_data_are_text_and_never_markup_or_mathematics(visit: Visit, tmp_path: Path) -> None:
-    """Script tags, attribute breakers, and the signs for which Bokeh would fetch a typesetter."""
+    """Script tags, attribute breakers, and signs that figures could take for mathematics."""
     evil = """</script><script>alert(1)</script><img src=x onerror=alert(2)>"'$$x^2$$\\(y\\)"""
     data = make_report(unique_id=evil)
     target = dataclasses.replace(data.targets[0].target, unit=evil)
     dataset = dataclasses.replace(data.datasets[0], title=evil, notes=(evil,), rejected={evil: 1})
+    decision = data.decisions[0]
+    costs = decision.costs.with_columns(pl.col("option").replace("point", evil))
     data = dataclasses.replace(
         data,
         title=evil,
+        decisions=(dataclasses.replace(decision, costs=costs),),
         targets=(dataclasses.replace(data.targets[0], target=target),),
         datasets=(dataset,),
         commands=(evil,),
     )
     visit.open(tmp_path / "report.html", render_report(data))
-    visit.page.locator(".plot canvas").first.wait_for(state="visible")
+    visit.page.locator(".plot canvas").last.wait_for(state="visible")
     assert visit.page.locator("h1").inner_text() == evil
     assert visit.page.locator("img").count() == 0
     assert visit.requests == [(tmp_path / "report.html").as_uri()]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from foreseal.figures.fan import fan_figure, fan_table
-from foreseal.figures.style import INK, plain
+from foreseal.figures.style import INK
 from foreseal.records import Forecast
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def plot(
             history=before,
         )
         if len(known) > 1:
-            figure.title.text = plain(unique_id)
+            figure.title.text = unique_id
             figure.title.text_color = INK
         figures.append(figure)
     from bokeh.layouts import column

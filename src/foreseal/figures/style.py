@@ -1,8 +1,6 @@
 """One look for all figures: legible on light and dark pages, and without telling red from green.
 
-Hues are Okabe and Ito's; lines differ in dash and points in shape as well. Figures bring no background. Text
-that comes from data is set so that it is never read as mathematics, for which Bokeh would fetch a typesetter
-from the network.
+Hues are Okabe and Ito's; lines differ in dash and points in shape as well. Figures bring no background.
 """
 
 from __future__ import annotations
@@ -42,14 +40,9 @@ def english(text: str) -> str:
     return text
 
 
-def plain(text: str) -> str:
-    """``text`` without the signs by which Bokeh recognises mathematics."""
-    return text.replace("$", "＄").replace("\\", "＼")
-
-
 def unit_label(unit: str) -> str:
     """A UCUM code for readers: ``{vehicle}.h`` -> ``vehicle·h``; the unit 1 -> nothing."""
-    return "" if unit == "1" else plain(unit.replace("{", "").replace("}", "").replace(".", "·"))
+    return "" if unit == "1" else unit.replace("{", "").replace("}", "").replace(".", "·")
 
 
 def with_unit(label: str, unit: str) -> str:
@@ -67,7 +60,7 @@ def wall_clock(instants: pl.Series, timezone: str) -> pl.Series:
 
 def time_label(timezone: str, say: Say) -> str:
     """Label of a time axis; an empty ``timezone`` means that the times have none."""
-    return f"{say('time')} ({plain(timezone)})" if timezone else say("time")
+    return f"{say('time')} ({timezone})" if timezone else say("time")
 
 
 def new_figure(
@@ -122,7 +115,7 @@ def add_legend(fig: bokeh.plotting.figure, items: Sequence[tuple[str, Sequence[A
     from bokeh.models import Legend, LegendItem
 
     legend = Legend(
-        items=[LegendItem(label=plain(label), renderers=list(glyphs)) for label, glyphs in items],
+        items=[LegendItem(label=label, renderers=list(glyphs)) for label, glyphs in items],
         orientation="horizontal",
         location="top_left",
         click_policy="hide",
