@@ -88,6 +88,13 @@ def show_records(terminal: Terminal, project: Project) -> list[dict[str, Any]]:
                 f"  {record.target}: {each.level:.0%} intervals held {each.observed:.1%}{interval}, "
                 f"mean width {each.width:.4g}"
             )
+        for rule, (mean, baseline) in record.also.items():
+            terminal.say(f"  {record.target}: {rule} score {mean:.4g}, baseline {baseline:.4g}")
+        if record.values:
+            terminal.say(
+                f"  {record.target}: of {record.values} outcome values {record.witnessed} are witnessed, "
+                f"the rest is claimed by its source"
+            )
     return [record_dict(record) for record in found]
 
 
@@ -103,6 +110,9 @@ def record_dict(record: Any) -> dict[str, Any]:
         "settled": record.settled,
         "pending": record.pending,
         "not_scored": record.not_scored(),
+        "also": {rule: {"mean": mean, "baseline": base} for rule, (mean, base) in record.also.items()},
+        "values": record.values,
+        "witnessed": record.witnessed,
         "coverage": [
             {
                 "level": each.level,

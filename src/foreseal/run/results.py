@@ -123,8 +123,17 @@ class Results:
             forecasts, outcomes = self.forecasts(target, forecaster), self.outcomes(target)
             if not forecasts.is_empty() and not outcomes.is_empty():
                 coverage = interval_coverage(forecasts, outcomes, target.quantiles)
+        outcomes_said = [s.body for (name, _), s in self.history.outcomes.items() if name == target.name]
+        also = self.also(target)
         return track_record(
-            target.name, forecaster, self.scores(target), declared=len(target.cutoffs), coverage=coverage
+            target.name,
+            forecaster,
+            self.scores(target),
+            declared=len(target.cutoffs),
+            coverage=coverage,
+            also={r: (m, also[r, "baseline"]) for (r, f), m in also.items() if f == forecaster},
+            values=sum(body["rows"] for body in outcomes_said),
+            witnessed=sum(body["witnessed"] for body in outcomes_said),
         )
 
     def records(self) -> list[TrackRecord]:

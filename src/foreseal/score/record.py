@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -36,7 +36,9 @@ class TrackRecord:
     """One forecaster on one target, beside the target's baseline.
 
     ``scores`` has a row per settled cutoff: ``seq, cutoff, status, n, mean, baseline``. ``pending`` counts
-    declared cutoffs that are not settled yet. Means weigh each value once; lower is better.
+    declared cutoffs that are not settled yet. Means weigh each value once; lower is better. ``also`` holds
+    the mean of each further rule for the forecaster and for the baseline. Of the ``values`` that outcomes
+    hold, ``witnessed`` came in appends that had been sealed in time; the rest is claimed.
     """
 
     target: str
@@ -47,6 +49,9 @@ class TrackRecord:
     mean: float
     baseline_mean: float
     coverage: tuple[Coverage, ...] = ()
+    also: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    values: int = 0
+    witnessed: int = 0
 
     @property
     def ratio(self) -> float:
@@ -76,6 +81,9 @@ def track_record(
     *,
     declared: int,
     coverage: tuple[Coverage, ...] = (),
+    also: Mapping[str, tuple[float, float]] | None = None,
+    values: int = 0,
+    witnessed: int = 0,
 ) -> TrackRecord:
     """Join a forecaster's scores with the baseline's, cutoff by cutoff; ``declared`` counts all cutoffs."""
     mine = {s.seq: s for s in scores if s.forecaster == forecaster}
@@ -112,6 +120,9 @@ def track_record(
         mean=pooled("mean"),
         baseline_mean=pooled("baseline"),
         coverage=coverage,
+        also=also or {},
+        values=values,
+        witnessed=witnessed,
     )
 
 
