@@ -48,6 +48,11 @@ MIGRATIONS = (
         part TEXT NOT NULL,
         n INTEGER NOT NULL,
         rows INTEGER NOT NULL,
+        known_min INTEGER NOT NULL,
+        key_min TEXT NOT NULL,
+        key_max TEXT NOT NULL,
+        ds_min INTEGER,
+        ds_max INTEGER,
         frame BLOB NOT NULL,
         PRIMARY KEY (dataset, part, n)
     );

@@ -33,6 +33,7 @@ rows, so its tree has the same leaves up to the last chunk, which is encoded fro
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,25 +51,20 @@ CHUNK_ROWS = 256
 MAGIC = "foreseal rows v1"
 
 _BLOCK = 2048 * CHUNK_ROWS  # rows encoded at a time: bounds the memory of a large append
+_FEW = 4096  # below this, a loop over texts is faster than starting a query
 _NUMBERS = {"int": "<i8", "time": "<i8", "float": "<f8", "bool": "u1"}
+_WIDTHS = {pl.Int64: "<i8", pl.Datetime: "<i8", pl.Float64: "<f8", pl.Boolean: "u1"}
 
 
 def in_order(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of one append, sorted by keys and claimed time, in the order in which they are encoded."""
-    return rows.sort("known_at", maintain_order=True)
+    known = rows["known_at"]
+    return rows if known.is_sorted() else rows[np.argsort(known.to_numpy(), kind="stable")]
 
 
 def encode(rows: pl.DataFrame, part: Part) -> Iterator[bytes]:
     """The chunks of ``rows``, which must be :func:`in_order`."""
-    for start in range(0, rows.height, _BLOCK):
-        block = rows.slice(start, _BLOCK)
-        columns = [_bytes_of(block[name], name in part.nullable) for name in part.columns]
-        for first in range(0, block.height, CHUNK_ROWS):
-            last = min(first + CHUNK_ROWS, block.height)
-            pieces: list[bytes | memoryview] = [_header(part, last - first)]
-            for column in columns:
-                pieces += [data[ends[first] : ends[last]] for data, ends in column]
-            yield b"".join(pieces)
+    return _encode(rows, part, b"")
 
 
 def decode(chunk: bytes, part: Part) -> pl.DataFrame:
@@ -99,12 +95,12 @@ class Leaves:
     @classmethod
     def of(cls, rows: pl.DataFrame, part: Part) -> Leaves:
         """Of the rows of an append, which must be :func:`in_order`."""
-        known = rows["known_at"].to_physical().to_numpy()
+        known = rows["known_at"].to_numpy().view("i8")
         starts = np.arange(0, len(known), CHUNK_ROWS)
         first = known[starts]
         last = known[np.minimum(starts + CHUNK_ROWS, len(known)) - 1]
         before = starts - np.searchsorted(known, first, side="left")
-        hashes = tuple(sha256(b"\x00" + chunk).digest() for chunk in encode(rows, part))
+        hashes = tuple(sha256(leaf).digest() for leaf in _encode(rows, part, b"\x00"))
         return cls(hashes, first, last, before.astype(np.int64))
 
     def whole_before(self, cutoff: datetime) -> int:
@@ -123,6 +119,23 @@ class Leaves:
         return cls(tuple(hashes[i : i + 32] for i in range(0, len(hashes), 32)), first, last, before)
 
 
+def _encode(rows: pl.DataFrame, part: Part, prefix: bytes) -> Iterator[bytes]:
+    """Each chunk behind ``prefix``; a whole block of columns is turned into bytes and then cut."""
+    whole = prefix + _header(part, CHUNK_ROWS)
+    for start in range(0, rows.height, _BLOCK):
+        block = rows.slice(start, _BLOCK)
+        cuts = np.minimum(np.arange(0, block.height + CHUNK_ROWS, CHUNK_ROWS), block.height)
+        columns = []
+        for name in part.columns:
+            for data, ends in _bytes_of(block[name], name in part.nullable):
+                if len(data):
+                    places = ends[cuts].tolist()
+                    columns.append([data[a:b] for a, b in itertools.pairwise(places)])
+        for index, pieces in enumerate(zip(*columns, strict=True)):
+            size = int(cuts[index + 1] - cuts[index])
+            yield b"".join((whole if size == CHUNK_ROWS else prefix + _header(part, size), *pieces))
+
+
 def _header(part: Part, rows: int) -> bytes:
     columns = (f"{kind}{'?' * (name in part.nullable)} {name}" for name, kind in part.columns.items())
     return "\n".join([MAGIC, f"{part.name} {rows}", *columns, "", ""]).encode()
@@ -133,17 +146,40 @@ def _bytes_of(column: pl.Series, nullable: bool) -> list[tuple[memoryview, npt.N
     rows = np.arange(len(column) + 1, dtype=np.int64)
     blocks: list[tuple[memoryview, npt.NDArray[np.int64]]] = []
     if nullable:
-        blocks.append((memoryview(column.is_not_null().to_numpy().astype("u1").tobytes()), rows))
+        blocks.append((memoryview(_validity(column).tobytes()), rows))
     if column.dtype == pl.String:
-        lengths = column.str.len_bytes().fill_null(0).to_numpy().astype("<u4")
-        text = column.str.join("").item() if len(column) else ""
+        lengths, text = _texts(column)
         ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        return [*blocks, (memoryview(lengths.tobytes()), rows * 4), (memoryview(text.encode()), ends)]
-    plain = column.to_physical() if column.dtype.is_temporal() else column
-    filled = plain.fill_null(False if plain.dtype == pl.Boolean else 0)
-    kind = {pl.Float64: "<f8", pl.Boolean: "u1"}.get(plain.dtype.base_type(), "<i8")
-    values = filled.to_numpy().astype(kind)
+        return [*blocks, (memoryview(lengths.tobytes()), rows * 4), (memoryview(text), ends)]
+    values = _numbers(column)
     return [*blocks, (memoryview(values.tobytes()), rows * values.itemsize)]
+
+
+def _validity(column: pl.Series) -> npt.NDArray[np.uint8]:
+    if column.null_count() in (0, len(column)):
+        return np.full(len(column), column.null_count() == 0, dtype="u1")
+    return column.is_not_null().to_numpy().astype("u1")
+
+
+def _texts(column: pl.Series) -> tuple[npt.NDArray[np.uint32], bytes]:
+    """Lengths in bytes, and all texts one after the other."""
+    if len(column) <= _FEW:
+        texts = [(text or "").encode() for text in column.to_list()]
+        return np.fromiter(map(len, texts), "<u4", len(texts)), b"".join(texts)
+    lengths = column.str.len_bytes().fill_null(0).to_numpy().astype("<u4", copy=False)
+    return lengths, column.str.join("").item().encode() if lengths.any() else b""
+
+
+def _numbers(column: pl.Series) -> npt.NDArray[np.generic]:
+    if column.null_count() == len(column):
+        return np.zeros(len(column), dtype=_WIDTHS[column.dtype.base_type()])
+    if column.null_count():
+        column = column.to_physical()
+        column = column.fill_null(False if column.dtype == pl.Boolean else 0)
+    values = column.to_numpy()
+    if values.dtype.kind == "M":
+        values = values.view("i8")
+    return values.astype(_WIDTHS[column.dtype.base_type()], copy=False)
 
 
 def _decode(chunk: bytes, part: Part) -> pl.DataFrame:

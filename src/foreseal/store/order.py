@@ -30,8 +30,6 @@ def sort_rows(frame: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     """
     if frame.height < _SMALL:
         return frame.sort(by, maintain_order=True)
-    if neighbours(frame, by)[0]:
-        return frame
     ids = frame[by[0]].unique()
     if len(ids) > _FEW:
         return frame.sort(by, maintain_order=True)
@@ -50,10 +48,43 @@ def sort_rows(frame: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     return ranked.sort(["__rank", *by[1:]], maintain_order=True).drop("__rank")
 
 
+def match_keys(rows: pl.DataFrame, known: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """``known`` with ``__key``: the number, among the distinct keys of ``rows``, of its own key.
+
+    ``rows`` are sorted by ``keys``. Rows of ``known`` with other keys are left out.
+    """
+    distinct = rows.select(keys)
+    if neighbours(distinct, keys)[1]:
+        distinct = distinct.unique(maintain_order=True)
+    ids = distinct[keys[0]].unique(maintain_order=True)
+    if len(keys) != 2 or len(ids) > _FEW:
+        return known.join(distinct.with_row_index("__key"), on=keys, how="inner")
+    rank = known[keys[0]].cast(pl.Enum(ids), strict=False)
+    if rank.null_count():
+        known, rank = known.filter(rank.is_not_null()), rank.drop_nulls()
+    mine = distinct[keys[0]].cast(pl.Enum(ids)).to_physical().to_numpy().astype(np.int64)
+    theirs = rank.to_physical().to_numpy().astype(np.int64)
+    ds = distinct[keys[1]].to_physical().to_numpy()
+    low, high = int(ds.min()), int(ds.max())
+    bits = (high - low).bit_length()
+    if len(ids).bit_length() + bits >= 63:
+        return known.join(distinct.with_row_index("__key"), on=keys, how="inner")
+    other = known[keys[1]].to_physical().to_numpy()
+    inside = (other >= low) & (other <= high)
+    wanted = mine << bits | (ds - low)
+    given = np.where(inside, theirs << bits | (other - low), -1)
+    place = np.searchsorted(wanted, given)
+    found = inside & (wanted[np.minimum(place, len(wanted) - 1)] == given)
+    return known.with_columns(pl.Series("__key", place.astype(np.uint32))).filter(pl.Series(found))
+
+
 def in_key_order(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     """Vintages by key; of one key the last is in force: by ``known_at``, then append, then claimed time."""
     frame = frame.with_columns(__claimed=pl.coalesce("claimed_at", "known_at"))
-    return sort_rows(frame, [*keys, "known_at", "n", "__claimed"]).drop("__claimed")
+    by = [*keys, "known_at", "n", "__claimed"]
+    if frame.height < _SMALL or not neighbours(frame, by)[0]:
+        frame = sort_rows(frame, by)
+    return frame.drop("__claimed")
 
 
 def latest(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:

@@ -64,8 +64,8 @@ class Where:
         tests += [pl.col("n") == self.only_n] if self.only_n is not None else []
         return pl.all_horizontal(tests) if tests else None
 
-    def segments(self) -> tuple[str, list[Any]]:
-        """As an SQL condition on the manifest."""
+    def bounds(self) -> tuple[str, list[Any]]:
+        """As an SQL condition on the bounds of segments and of hot appends."""
         low, high = (min(self.ids), max(self.ids)) if self.ids else (self.id_range or (None, None))
         tests: list[tuple[str, Any]] = [
             ("key_max >= ?", low),
@@ -86,41 +86,53 @@ class Rows:
     def __init__(self, folder: Path, catalogue: Catalogue) -> None:
         self._folder = folder
         self._catalogue = catalogue
-        self._hot: dict[tuple[int, str], tuple[tuple[int, int, int], pl.DataFrame]] = {}
+        self._hot: dict[tuple[int, str], dict[int, pl.DataFrame]] = {}
 
     def put(self, dataset: int, name: str, part: Part, n: int, rows: pl.DataFrame) -> None:
         """Keep the rows of append ``n``, sorted by key, in the transaction that is under way."""
         frame = rows.select(*part.columns, n=pl.lit(n, pl.Int64))
         if frame.height >= HOT_ROWS:
             self._write(dataset, name, part, frame)
-        else:
-            blob = io.BytesIO()
-            frame.write_ipc_stream(blob, compression="uncompressed" if frame.height < 1000 else "lz4")
-            self._catalogue.insert(
-                "hot", dataset=dataset, part=part.name, n=n, rows=frame.height, frame=blob.getvalue()
-            )
+            return
+        blob = io.BytesIO()
+        frame.write_ipc_stream(blob, compression="uncompressed" if frame.height < 1000 else "lz4")
+        self._catalogue.insert(
+            "hot",
+            dataset=dataset,
+            part=part.name,
+            n=n,
+            rows=frame.height,
+            **_bounds(frame, part),
+            frame=blob.getvalue(),
+        )
 
     def read(
         self, dataset: int, part: Part, where: Where, columns: Sequence[str] | None = None
     ) -> pl.DataFrame:
         """All vintages that ``where`` allows, in no particular order, with ``n``."""
+        empty = pl.DataFrame(schema=part.frame_schema)
+        if columns is not None:
+            empty = empty[list(columns)]
         if where.ids is not None and not where.ids:
-            return pl.DataFrame(schema=part.frame_schema).select(columns or pl.all())
-        test = where.test(part)
-        condition, values = where.segments()
+            return empty
+        condition, values = where.bounds()
         for attempt in range(_ATTEMPTS):
             with self._catalogue.reading():
                 found = self._catalogue.execute(
                     f"SELECT file FROM segment WHERE dataset=? AND part=?{condition} ORDER BY id",
                     (dataset, part.name, *values),
                 ).fetchall()
-                frames = [self._hot_frame(dataset, part).lazy()]
+                frames = [frame.lazy() for frame in self._hot_frames(dataset, part, where)]
             if found:
-                frames.insert(0, scan_segments([self._folder / file for (file,) in found]))
+                frames.insert(0, scan_segments([self._folder / file for (file,) in found], part.columns))
+            if not frames:
+                return empty
+            rows = pl.concat(frames)
+            test = where.test(part)
             if test is not None:
-                frames = [frame.filter(test) for frame in frames]
+                rows = rows.filter(test)
             try:
-                return pl.concat([frame.select(columns or pl.all()) for frame in frames]).collect()
+                return rows.select(columns or pl.all()).collect()
             except FileNotFoundError as error:
                 # Another process has merged the file away since the manifest was read.
                 if attempt == _ATTEMPTS - 1:
@@ -142,7 +154,7 @@ class Rows:
         ).fetchone()
         if rows >= HOT_ROWS or appends >= HOT_APPENDS or (everything and appends):
             with self._catalogue.writing():
-                frame = self._hot_frame(dataset, part)
+                frame: pl.DataFrame = pl.concat(self._hot_frames(dataset, part, Where()))
                 self._write(dataset, name, part, in_key_order(frame, part.keys))
                 self._catalogue.execute("DELETE FROM hot WHERE dataset=? AND part=?", (dataset, part.name))
             self._hot.pop((dataset, part.name), None)
@@ -150,7 +162,7 @@ class Rows:
         while files := self._to_merge(dataset, part, everything):
             with self._catalogue.writing():
                 paths = [self._folder / file for _, file, _ in files]
-                frame = scan_segments(paths).collect()
+                frame = scan_segments(paths, part.columns).collect()
                 self._write(dataset, name, part, in_key_order(frame, part.keys))
                 for segment, _, _ in files:
                     self._catalogue.execute("DELETE FROM segment WHERE id=?", (segment,))
@@ -187,26 +199,22 @@ class Rows:
                 return taken
         return []
 
-    def _hot_frame(self, dataset: int, part: Part) -> pl.DataFrame:
-        """All hot rows, kept in memory between calls; blobs never change, so only new ones are read."""
-        low, high, count = self._catalogue.execute(
-            "SELECT coalesce(min(n), 0), coalesce(max(n), 0), count(*) FROM hot WHERE dataset=? AND part=?",
-            (dataset, part.name),
-        ).fetchone()
-        empty = pl.DataFrame(schema=part.frame_schema)
-        frame: pl.DataFrame
-        state, frame = self._hot.get((dataset, part.name), ((low, 0, 0), empty))
-        if state != (low, high, count):
-            if state[0] != low:
-                state, frame = (low, 0, 0), empty
-            blobs = self._catalogue.execute(
-                "SELECT frame FROM hot WHERE dataset=? AND part=? AND n>? ORDER BY n",
-                (dataset, part.name, state[1]),
-            )
-            new: list[pl.DataFrame] = [pl.read_ipc_stream(io.BytesIO(blob)) for (blob,) in blobs]
-            frame = pl.concat([frame, *new])
-            self._hot[dataset, part.name] = (low, high, count), frame
-        return frame
+    def _hot_frames(self, dataset: int, part: Part, where: Where) -> list[pl.DataFrame]:
+        """Hot appends that may have such rows. Blobs never change, so they are decoded once."""
+        condition, values = where.bounds()
+        cached = self._hot.setdefault((dataset, part.name), {})
+        found = self._catalogue.execute(
+            "SELECT n FROM (SELECT *, n AS n_min, n AS n_max FROM hot) "
+            f"WHERE dataset=? AND part=?{condition} ORDER BY n",
+            (dataset, part.name, *values),
+        ).fetchall()
+        for (n,) in found:
+            if n not in cached:
+                (blob,) = self._catalogue.execute(
+                    "SELECT frame FROM hot WHERE dataset=? AND part=? AND n=?", (dataset, part.name, n)
+                ).fetchone()
+                cached[n] = pl.read_ipc_stream(io.BytesIO(blob))
+        return [cached[n] for (n,) in found]
 
     def _write(self, dataset: int, name: str, part: Part, frame: pl.DataFrame) -> None:
         """Write a segment and enter it in the manifest, in the transaction that is under way."""
@@ -219,7 +227,6 @@ class Rows:
                 sync_folder(made)
         path = folder / f"{part.name}-{number:08d}.parquet"
         size = write_segment(frame, path)
-        key, ds = frame[part.keys[0]], frame["ds"].to_physical() if "ds" in part.keys else None
         self._catalogue.insert(
             "segment",
             id=number,
@@ -230,9 +237,19 @@ class Rows:
             bytes=size,
             n_min=frame["n"].min(),
             n_max=frame["n"].max(),
-            known_min=frame["known_at"].to_physical().min(),
-            key_min=key.min(),
-            key_max=key.max(),
-            ds_min=None if ds is None else ds.min(),
-            ds_max=None if ds is None else ds.max(),
+            **_bounds(frame, part),
         )
+
+
+def _bounds(frame: pl.DataFrame, part: Part) -> dict[str, Any]:
+    """Smallest and largest keys, and the first ``known_at``: what a read is narrowed by."""
+    key = frame[part.keys[0]]
+    bounds = {
+        "known_min": int(frame["known_at"].to_numpy().view("i8").min()),
+        "key_min": key.min(),
+        "key_max": key.max(),
+    }
+    if "ds" in part.keys:
+        ds = frame["ds"].to_numpy().view("i8")
+        bounds |= {"ds_min": int(ds.min()), "ds_max": int(ds.max())}
+    return bounds

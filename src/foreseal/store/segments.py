@@ -1,14 +1,20 @@
-"""Immutable Parquet files of settled rows, sorted by key, so that one series lies together."""
+"""Immutable Parquet files of settled rows, sorted by key, so that one series lies together.
+
+An empty ``source``, ``quality`` or ``flags`` is null in the file: a column of empty texts costs half as much
+time again as all others together.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import polars as pl
 
-ROW_GROUP = 65_536
+ROW_GROUP = 131_072
+
+_TEXTS = ("source", "quality", "flags")
 
 
 def write_segment(frame: pl.DataFrame, path: Path) -> int:
@@ -18,8 +24,11 @@ def write_segment(frame: pl.DataFrame, path: Path) -> int:
     this returns.
     """
     partial = path.with_suffix(".partial")
+    frame = frame.with_columns(
+        pl.when(pl.col(name) != "").then(pl.col(name)) for name in _TEXTS if name in frame.columns
+    )
     with partial.open("wb") as file:
-        frame.write_parquet(file, compression="zstd", compression_level=1, row_group_size=ROW_GROUP)
+        frame.write_parquet(file, compression="zstd", row_group_size=ROW_GROUP)
         file.flush()
         os.fsync(file.fileno())
         size = file.tell()
@@ -28,9 +37,11 @@ def write_segment(frame: pl.DataFrame, path: Path) -> int:
     return size
 
 
-def scan_segments(paths: Sequence[Path]) -> pl.LazyFrame:
+def scan_segments(paths: Sequence[Path], columns: Collection[str]) -> pl.LazyFrame:
     """All rows of the files, lazily; a file that is gone raises `FileNotFoundError` when collected."""
-    return pl.scan_parquet(list(paths), glob=False, hive_partitioning=False, low_memory=False)
+    rows = pl.scan_parquet(list(paths), glob=False, hive_partitioning=False)
+    texts = [name for name in _TEXTS if name in columns]
+    return rows.with_columns(pl.col(texts).fill_null(""))
 
 
 def sync_folder(folder: Path) -> None:

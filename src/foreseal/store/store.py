@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,9 +20,9 @@ from foreseal.settings import KnownAt
 from foreseal.store import door
 from foreseal.store.catalogue import FILE_NAME, Catalogue
 from foreseal.store.chunks import Leaves, in_order
-from foreseal.store.order import in_key_order, latest
+from foreseal.store.order import latest
 from foreseal.store.quality import flag
-from foreseal.store.rows import Rows, Where
+from foreseal.store.rows import HOT_ROWS, Rows, Where
 from foreseal.store.schema import Part, Schema
 from foreseal.store.segments import sync_folder
 from foreseal.store.snapshots import Snapshots
@@ -191,8 +192,8 @@ class Store:
             fresh, early = door.from_the_future(sifted.rows, rule, now, file)
             refused += early
             self._keep_rejected(number, table, refused, now)
-            known = self._known_vintages(number, table, fresh)
-            accepted = admit(fresh, known, table, rule, now, self._last_sealed(number))
+            near = self._near(number, table, fresh)
+            accepted = admit(fresh, near, table, rule, now, self._last_sealed(number))
             new = accepted.rows
             n = self.latest_n(dataset)
             if new.height:
@@ -362,20 +363,17 @@ class Store:
         (cutoff,) = self._db.execute("SELECT max(cutoff) FROM sealed WHERE dataset=?", (number,)).fetchone()
         return None if cutoff is None else from_us(cutoff)
 
-    def _known_vintages(self, number: int, part: Part, rows: pl.DataFrame) -> pl.DataFrame:
-        """Every stored vintage of the keys in ``rows``, the one in force last; only what the rules need."""
+    def _near(self, number: int, part: Part, rows: pl.DataFrame) -> pl.DataFrame:
+        """Stored vintages in the range of keys that ``rows`` span; only what the rules need."""
         columns = [*part.keys, *part.values, "known_at", "claimed_at", "n"]
         if rows.is_empty():
-            return pl.DataFrame(schema=part.frame_schema).select(columns)
+            return pl.DataFrame(schema=part.frame_schema)[columns]
         key = rows[part.keys[0]]
         where = Where(id_range=(str(key.min()), str(key.max())))
         if "ds" in part.keys:
-            low, high = rows.select(low=pl.col("ds").min(), high=pl.col("ds").max()).row(0)
-            where = replace(where, start=low, end=high + MICROSECOND)
-        found = self._rows.read(number, part, where, columns)
-        if found.is_empty():
-            return found
-        return in_key_order(found.join(rows, on=part.keys, how="semi"), part.keys)
+            start, end = _span(rows)
+            where = replace(where, start=start, end=end)
+        return self._rows.read(number, part, where, columns)
 
     def _flagged(
         self, number: int, schema: Schema, part: Part, rows: pl.DataFrame, revises: pl.Series
@@ -386,9 +384,10 @@ class Store:
             return rows
         before = pl.DataFrame(schema=part.frame_schema)
         if rules.need_neighbours:
-            low, high = rows.select(low=pl.col("ds").min(), high=pl.col("ds").max()).row(0)
+            start, end = _span(rows)
             ids = rows["unique_id"].unique().to_list()
-            found = self._rows.read(number, part, Where(ids, start=low - rules.lookback, end=high))
+            where = Where(ids, start=start - rules.lookback, end=end)
+            found = self._rows.read(number, part, where)
             before = latest(found.join(rows, on=part.keys, how="anti"), part.keys)
         flags = flag(rules, rows, before, revises)
         both = pl.concat_str(pl.col("flags"), flags, separator=" ").str.strip_chars(" ")
@@ -398,10 +397,16 @@ class Store:
         self, number: int, schema: Schema, part: Part, n: int, rows: pl.DataFrame, now: datetime, late: int
     ) -> None:
         """Write an append, in the transaction that is under way."""
-        ordered = in_order(rows)
-        root = self._snapshots.record(number, n, Leaves.of(ordered, part))
-        known = ordered["known_at"].to_physical()
-        self._rows.put(number, schema.name, part, n, rows)
+        if rows.height < HOT_ROWS:
+            leaves = Leaves.of(in_order(rows), part)
+            self._rows.put(number, schema.name, part, n, rows)
+        else:
+            with ThreadPoolExecutor(1) as second:  # hashing and writing both release the interpreter's lock
+                hashing = second.submit(Leaves.of, in_order(rows), part)
+                self._rows.put(number, schema.name, part, n, rows)
+                leaves = hashing.result()
+        root = self._snapshots.record(number, n, leaves)
+        known = rows["known_at"].to_numpy().view("i8")
         self._db.insert(
             "append",
             dataset=number,
@@ -410,8 +415,8 @@ class Store:
             recorded_at=to_us(now),
             rows=rows.height,
             late=late,
-            known_min=known[0],
-            known_max=known[-1],
+            known_min=int(known.min()),
+            known_max=int(known.max()),
             root=root,
         )
 
@@ -424,3 +429,9 @@ class Store:
                     number, part.name, item.file, item.row, item.column, item.value, item.reason, to_us(now),
                 ),
             )  # fmt: skip
+
+
+def _span(rows: pl.DataFrame) -> tuple[datetime, datetime]:
+    """The interval ``[start, end)`` of ``ds``."""
+    ds = rows["ds"].to_numpy().view("i8")
+    return from_us(int(ds.min())), from_us(int(ds.max()) + 1)

@@ -20,8 +20,7 @@ from typing import Literal
 import polars as pl
 
 from foreseal.settings import KnownAt
-from foreseal.store.order import neighbours, sort_rows
-from foreseal.store.quality import add_flag
+from foreseal.store.order import match_keys, neighbours, sort_rows
 from foreseal.store.schema import DTYPES, Part
 
 TIME = DTYPES["time"]
@@ -38,7 +37,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """New rows with their ``known_at`` and ``claimed_at``, sorted by keys and claim."""
+    """New rows with their ``known_at`` and ``claimed_at``, sorted by keys and claim.
+
+    ``late`` counts those that came late; ``revises`` says which rows replace another value.
+    """
 
     rows: pl.DataFrame
     late: int
@@ -48,18 +50,20 @@ class Accepted:
 def sift(rows: pl.DataFrame, part: Part, rule: Literal["column", "delay", "load"]) -> Batch:
     """Sort a batch, drop rows that say the same twice, set aside those that contradict each other."""
     by = [*part.keys, "known_at"] if rule == "column" else list(part.keys)
-    rows = sort_rows(rows, by)
-    if not neighbours(rows, by)[1]:
+    ascending, doubled = neighbours(rows, by)
+    if not ascending:
+        rows = sort_rows(rows, by)
+        doubled = neighbours(rows, by)[1]
+    if not doubled:
         return Batch(rows, rows.clear(), 0)
-    repeats_last = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in by)
-    group = (~repeats_last).fill_null(True).cum_sum()
-    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in part.values)
-    marked = rows.with_columns(__group=group, __first=~repeats_last.fill_null(False))
-    marked = marked.with_columns(__conflict=(~same & ~pl.col("__first")).any().over("__group"))
-    kept = marked.filter(pl.col("__first") & ~pl.col("__conflict"))
+    as_before = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in by).fill_null(False)
+    agrees = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in part.values)
+    marked = rows.with_columns(__again=as_before, __group=(~as_before).cum_sum())
+    marked = marked.with_columns(__conflict=(pl.col("__again") & ~agrees).any().over("__group"))
+    kept = marked.filter(~pl.col("__again") & ~pl.col("__conflict"))
     conflicts = marked.filter("__conflict")
-    helpers = ("__group", "__first", "__conflict")
-    return Batch(kept.drop(helpers), conflicts.drop(helpers), rows.height - kept.height - conflicts.height)
+    doubles = rows.height - kept.height - conflicts.height
+    return Batch(kept.select(rows.columns), conflicts.select(rows.columns), doubles)
 
 
 def admit(
@@ -70,87 +74,114 @@ def admit(
     recorded_at: datetime,
     sealed: datetime | None,
 ) -> Accepted:
-    """The rows of a sifted batch that are new, given ``known``: every stored vintage of their keys.
+    """The rows of a sifted batch that are new, given all vintages that are ``known`` of the same keys.
 
-    ``sealed`` is the latest cutoff that has been sealed. ``revises`` says which rows replace another value.
+    ``known`` may hold other keys too. ``sealed`` is the latest cutoff that has been sealed.
     """
     now = pl.lit(recorded_at, TIME)
-    rows = rows.with_row_index("__i")
-    if rule.kind == "column":
-        fresh, revises = _claimed_in_column(rows, known, part, sealed)
-        claim = pl.col("known_at")
+    single = rule.kind != "column" or not neighbours(rows, part.keys)[1]
+    if known.height:
+        known = match_keys(rows, known, part.keys)
+    if known.is_empty() and single:
+        new = _every(rows)
     else:
-        fresh, revises = _against_latest(rows, known, part)
+        rows = rows.with_row_index("__i").with_columns(__key=_number_of_key(part, single))
+        known = known.with_columns(__claim=pl.coalesce("claimed_at", "known_at"))
+        if known.is_empty():
+            known = known.with_columns(__key=pl.lit(None, pl.UInt32))
+        if rule.kind == "column":
+            new = _against_their_time(rows, known, part, single, sealed)
+        else:
+            new = _against_latest(rows, known, part)
+    if rule.kind == "column":
+        claim = pl.col("known_at")
+    elif rule.kind == "delay":
+        # A value that is here before its delay has passed is known now, not in the future.
+        claim = pl.min_horizontal(pl.col("ds") + rule.delay, now)
+        if new.revises.any():
+            claim = pl.when(new.revises).then(now).otherwise(claim)
+    else:
         claim = now
-        if rule.kind == "delay":
-            # A value that is here before its delay has passed is known now, not in the future.
-            claim = pl.when("__first").then(pl.min_horizontal(pl.col("ds") + rule.delay, now)).otherwise(now)
-    late = (claim <= sealed) & (claim < now) if sealed is not None else pl.lit(False)
-    fresh = fresh.with_columns(__claim=claim).with_columns(__late=late)
-    fresh = fresh.with_columns(
-        known_at=pl.when("__late").then(now).otherwise(pl.col("__claim")),
-        claimed_at=pl.when("__late").then(pl.col("__claim")).otherwise(pl.lit(None, TIME)),
-        flags=pl.lit(""),
+    if sealed is None:
+        fresh = new.rows.with_columns(known_at=claim, claimed_at=pl.lit(None, TIME), flags=pl.lit(""))
+        return Accepted(fresh.drop("__i", "__key", strict=False), 0, new.revises)
+    late = (claim <= sealed) & (claim < now)
+    fresh = new.rows.with_columns(
+        known_at=pl.when(late).then(now).otherwise(claim),
+        claimed_at=pl.when(late).then(claim),
+        flags=pl.when(late).then(pl.lit("late")).otherwise(pl.lit("")),
     )
-    count = int(fresh["__late"].sum())
-    if count:
-        fresh = fresh.with_columns(add_flag(fresh["flags"], "late", fresh["__late"]))
-    return Accepted(fresh.drop("__i", "__first", "__claim", "__late"), count, revises)
+    count = fresh.height - fresh["claimed_at"].null_count()
+    return Accepted(fresh.drop("__i", "__key", strict=False), count, new.revises)
 
 
-def _against_latest(rows: pl.DataFrame, known: pl.DataFrame, part: Part) -> tuple[pl.DataFrame, pl.Series]:
-    """Rows that differ from the latest value of their key; ``known`` is sorted with the latest last."""
-    if known.is_empty():
-        return rows.with_columns(__first=pl.lit(True)), pl.repeat(False, rows.height, eager=True)
-    last = known.unique(part.keys, keep="last", maintain_order=True)
-    last = last.select(*part.keys, *(pl.col(v).alias(f"__{v}") for v in part.values), __seen=True)
-    joined = rows.join(last, on=part.keys, how="left", maintain_order="left")
-    same = pl.all_horizontal(pl.col(v).eq_missing(pl.col(f"__{v}")) for v in part.values)
-    fresh = joined.filter(~(pl.col("__seen").fill_null(False) & same))
-    fresh = fresh.with_columns(__first=pl.col("__seen").is_null())
-    return fresh.drop("__seen", *(f"__{v}" for v in part.values)), ~fresh["__first"]
+@dataclass(frozen=True, slots=True)
+class _New:
+    rows: pl.DataFrame
+    revises: pl.Series
 
 
-def _claimed_in_column(
-    rows: pl.DataFrame, known: pl.DataFrame, part: Part, sealed: datetime | None
-) -> tuple[pl.DataFrame, pl.Series]:
-    """Rows that are new at the time they claim.
+def _every(rows: pl.DataFrame) -> _New:
+    return _New(rows, pl.Series([False], dtype=pl.Boolean).new_from_index(0, rows.height))
+
+
+def _number_of_key(part: Part, single: bool) -> pl.Expr:
+    """The number of each row's key among the distinct keys of rows that are sorted by key."""
+    if single:
+        return pl.col("__i")
+    differs = pl.any_horizontal(pl.col(key) != pl.col(key).shift(1) for key in part.keys)
+    return differs.fill_null(False).cum_sum().cast(pl.UInt32)
+
+
+def _against_latest(rows: pl.DataFrame, known: pl.DataFrame, part: Part) -> _New:
+    """Rows that differ from the latest value of their key, or are its first."""
+    if known["__key"].is_duplicated().any():
+        known = known.sort("__key", "known_at", "n", "__claim")
+    last = known.unique("__key", keep="last").select(
+        "__key", *(pl.col(name).alias(f"__{name}") for name in part.values), __seen=pl.lit(True)
+    )
+    joined = rows.join(last, on="__key", how="left", maintain_order="left")
+    seen = joined["__seen"].fill_null(False)
+    new = ~(seen & joined.select(_same_values(part)).to_series())
+    return _New(rows.filter(new), seen.filter(new))
+
+
+def _against_their_time(
+    rows: pl.DataFrame, known: pl.DataFrame, part: Part, single: bool, sealed: datetime | None
+) -> _New:
+    """Rows that were not accepted before and differ from the value known at the time they claim.
 
     Rows are replayed in the order of their claims between the vintages already stored, and compared with
-    the one before. A repeat agrees with the row before it, so it may stand in for it.
+    the one before. A repeat agrees with the row before it, so it may stand in for it; a row that is late
+    becomes known now, and stands in for nothing.
     """
-    rows = rows.with_columns(__first=pl.lit(True))
-    if known.is_empty() and not neighbours(rows, part.keys)[1]:
-        return rows, pl.repeat(False, rows.height, eager=True)
-    if not known.is_empty():
-        claims = known.select(
-            *part.keys, *part.values, known_at=pl.coalesce("claimed_at", "known_at")
-        ).unique()
-        same = [*part.keys, *part.values, "known_at"]
-        rows = rows.join(claims, on=same, how="anti", nulls_equal=True, maintain_order="left")
-    late = pl.lit(False) if sealed is None else pl.col("known_at") <= sealed
-    ours = rows.select(
-        *part.keys, *part.values, "known_at", "__i", n=pl.lit(None, pl.Int64), __believed=~late
-    )
-    theirs = known.select(
-        *part.keys,
-        *part.values,
-        "known_at",
-        __i=pl.lit(None, pl.UInt32),
-        n=pl.col("n"),
-        __believed=pl.lit(True),
-    )
-    merged = pl.concat([theirs, ours]).sort(*part.keys, "known_at", "n", nulls_last=True, maintain_order=True)
-    merged = merged.with_row_index("__at").with_columns(
-        __before=pl.when("__believed").then("__at").shift(1).forward_fill().over(part.keys)
-    )
-    before = merged.select(
-        *(pl.col(v).alias(f"__{v}") for v in part.values), __before="__at", __known=pl.lit(True)
-    )
-    merged = merged.join(before, on="__before", how="left", maintain_order="left")
-    same_value = pl.all_horizontal(pl.col(v).eq_missing(pl.col(f"__{v}")) for v in part.values)
-    merged = merged.drop_nulls("__i").select(
-        "__i", __seen=pl.col("__known").is_not_null(), __same=pl.col("__known").is_not_null() & same_value
-    )
-    new = merged.filter(~pl.col("__same")).sort("__i")
-    return rows.filter(pl.col("__i").is_in(new["__i"].implode())), new["__seen"]
+    theirs = ("__key", *part.values, "known_at", "n", "__claim")
+    if known.height:
+        before = known.select(
+            "__key", *(pl.col(name).alias(f"__{name}") for name in part.values), known_at="__claim"
+        )
+        found = rows.join(before, on=["__key", "known_at"], how="inner").filter(_same_values(part))["__i"]
+        rows = rows.filter(~pl.int_range(pl.len()).is_in(found.implode())) if len(found) else rows
+        known = known.join(rows.select("__key"), on="__key", how="semi")
+    if known.is_empty() and (single or not rows["__key"].is_duplicated().any()):
+        return _every(rows)
+    believed = pl.lit(True) if sealed is None else pl.col("known_at") > sealed
+    merged = pl.concat(
+        [
+            known.select(theirs).with_columns(__i=pl.lit(None, pl.UInt32), __believed=pl.lit(True)),
+            rows.with_columns(n=pl.lit(None, pl.Int64), __claim="known_at", __believed=believed).select(
+                *theirs, "__i", "__believed"
+            ),
+        ]
+    ).sort("__key", "known_at", "n", "__claim", nulls_last=True)
+    previous = pl.when("__believed").then(pl.int_range(pl.len())).shift(1).forward_fill().over("__key")
+    merged = merged.with_columns(__at=previous)
+    at = merged["__at"]
+    earlier = merged.select(pl.col(name).gather(at).alias(f"__{name}") for name in part.values)
+    merged = merged.hstack(earlier).with_columns(__seen=pl.col("__at").is_not_null())
+    new = merged.filter(pl.col("__i").is_not_null() & ~(pl.col("__seen") & _same_values(part))).sort("__i")
+    return _New(rows.filter(pl.col("__i").is_in(new["__i"].implode())), new["__seen"])
+
+
+def _same_values(part: Part) -> pl.Expr:
+    return pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"__{name}")) for name in part.values)
