@@ -37,3 +37,9 @@ def shared() -> Path:
     if not folder.is_dir():
         _absent(f"the shared data folder {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def strace() -> str:
+    """The system call tracer, for tests of power loss and failing disks."""
+    return require("strace")
