@@ -57,8 +57,8 @@ class Logistic:
     def fit(self, cases: Cases) -> Self:
         try:
             import sklearn
-            from sklearn.linear_model import LogisticRegressionCV
-            from sklearn.model_selection import StratifiedKFold
+            from sklearn.linear_model import LogisticRegression
+            from sklearn.model_selection import GridSearchCV, StratifiedKFold
         except ImportError:
             raise MissingExtra("cases", "The model 'logistic'") from None
         self.columns_ = tuple(sorted(name for name in cases.features.columns if name != "case_id"))
@@ -78,14 +78,14 @@ class Logistic:
         self.centre_ = np.where(known, x, 0.0).sum(axis=0) / count
         spread = np.sqrt(np.where(known, (x - self.centre_) ** 2, 0.0).sum(axis=0) / count)
         self.spread_ = np.where(spread > 0.0, spread, np.inf)
-        self.model_ = LogisticRegressionCV(
-            Cs=PENALTIES,
+        search = GridSearchCV(
+            LogisticRegression(max_iter=2_000, tol=1e-8),
+            {"C": PENALTIES},
             cv=StratifiedKFold(FOLDS, shuffle=True, random_state=0),
             scoring="neg_log_loss",
-            max_iter=2_000,
-            tol=1e-8,
         ).fit(self._standardised(x), y)
-        self.ran_["penalty"] = f"{1.0 / float(np.ravel(self.model_.C_)[0]):g}"
+        self.model_ = search.best_estimator_
+        self.ran_["penalty"] = f"{1.0 / search.best_params_['C']:g}"
         return self
 
     def predict(self, features: pl.DataFrame) -> Probabilities:
