@@ -251,6 +251,15 @@ def test_swapping_from_another_head_is_refused(tmp_path: Path) -> None:
     lock.close()
 
 
+def test_a_damaged_lock_is_not_taken_for_an_empty_one(log: Log, signer: Signer, lock: Path) -> None:
+    log.append(entries(3))
+    log.close()
+    lock.write_bytes(b"not a database" * 1000)
+    with pytest.raises(SetupError, match="is damaged") as error:
+        Log.open(log.folder, signer, lock)
+    assert "foreseal seal adopt" in error.value.hint
+
+
 def test_a_damaged_checkpoint_stops_the_writer(log: Log, signer: Signer, lock: Path) -> None:
     log.append(entries(3))
     log.close()

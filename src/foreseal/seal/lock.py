@@ -68,18 +68,9 @@ class LogLock:
             self._db.execute(f"PRAGMA user_version = {_SCHEMA}")
             self._db.execute("COMMIT")
             sync_folder(path.parent)
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             self._db.close()
-            raise Busy(
-                f"another process is writing to this log ({path}: {error}).",
-                hint="Wait until it is done, or stop it.",
-            ) from None
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise SetupError(
-                f"the lock database {path} is damaged: {error}.",
-                hint="Move it away, then compare the log with a checkpoint you trust: foreseal seal adopt.",
-            ) from None
+            raise self._explain(error) from None
 
     def head(self) -> Head | None:
         """The last signed head, or None if this database has never known one."""
@@ -89,20 +80,34 @@ class LogLock:
     def swap(self, old: Head | None, new: Head) -> None:
         """Replace ``old`` by ``new``, durably. Raises `Refused` if the head is not ``old``."""
         if old is None:
-            changed = self._db.execute(
-                "INSERT INTO head (one, size, root) VALUES (1, ?, ?) ON CONFLICT DO NOTHING",
-                (new.size, new.root),
-            ).rowcount
+            change = "INSERT INTO head (one, size, root) VALUES (1, ?, ?) ON CONFLICT DO NOTHING"
+            values: tuple[int | bytes, ...] = (new.size, new.root)
         else:
-            changed = self._db.execute(
-                "UPDATE head SET size = ?, root = ? WHERE size = ? AND root = ?",
-                (new.size, new.root, old.size, old.root),
-            ).rowcount
+            change = "UPDATE head SET size = ?, root = ? WHERE size = ? AND root = ?"
+            values = (new.size, new.root, old.size, old.root)
+        try:
+            changed = self._db.execute(change, values).rowcount
+        except sqlite3.Error as error:
+            raise self._explain(error) from None
         if changed != 1:
             raise Refused(
                 f"{self.path} does not hold the head of {old.size if old else 0} entries that was expected; "
                 "something else has signed for this log."
             )
+
+    def _explain(self, error: sqlite3.Error) -> SetupError:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith("SQLITE_BUSY"):
+            return Busy(
+                f"another process is writing to this log; it holds {self.path}.",
+                hint="Wait until it is done, or stop it.",
+            )
+        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            return SetupError(
+                f"the lock database {self.path} is damaged: {error}.",
+                hint="Move it away, then compare the log with a checkpoint you trust: foreseal seal adopt",
+            )
+        return SetupError(f"the lock database {self.path} cannot be written: {error}.")
 
     def close(self) -> None:
         """Let the next process in."""
