@@ -1,0 +1,110 @@
+"""Every shipped example runs from `init` to verified receipts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from projects import go
+from tests.conftest import require
+
+from foreseal.apps import find, names
+from foreseal.cli import main
+from foreseal.clock import LiveClock
+from foreseal.pages.gather import gather
+from foreseal.pages.render import render_report
+from foreseal.run import Project
+from foreseal.run.create import create
+from foreseal.run.receipts import verify_receipts, write_receipts
+from foreseal.run.results import Results
+from foreseal.seal.verify import verify_log
+
+NEEDS = {"cases": "sklearn", "plots": "bokeh"}
+SHORTER = {"traffic": ("end = 2018-09-29", "end = 2018-08-02")}
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORESEAL_STATE", str(tmp_path / "state"))
+
+
+def example(name: str, folder: Path) -> Project:
+    """A new project of an application, with fewer cutoffs where there are many."""
+    for extra in find(name).extras:
+        require(NEEDS[extra], f'pip install "foreseal[{extra}]"')
+    create(folder, app=name)
+    old, new = SHORTER.get(name, ("", ""))
+    toml = folder / "foreseal.toml"
+    assert old in toml.read_text()
+    toml.write_text(toml.read_text().replace(old, new) if old else toml.read_text())
+    return Project.open(folder)
+
+
+@pytest.mark.parametrize("name", names())
+def test_an_example_ends_with_a_verified_log_and_verified_receipts(name: str, tmp_path: Path) -> None:
+    project = example(name, tmp_path / name)
+    done = go(project)
+    cutoffs = sum(len(target.cutoffs) for target in project.targets.values())
+    assert (done.settled, done.missed, done.forecasts) == (cutoffs, 0, 2 * cutoffs)
+    assert verify_log(project.log_folder, [project.trusted()]).ok
+    verdicts = verify_receipts(project, write_receipts(project))
+    assert len(verdicts) == done.forecasts + done.settled + done.decisions
+    assert all(verdict.ok for verdict in verdicts.values())
+    assert go(project).nothing
+
+
+@pytest.mark.parametrize("name", names())
+def test_an_example_writes_a_report_that_says_what_a_replay_proves(name: str, tmp_path: Path) -> None:
+    project = example(name, tmp_path / name)
+    go(project)
+    data = gather(project, write_receipts(project), LiveClock().now())
+    for lang in ("en", "zh"):
+        page = render_report(data, lang=lang, figures=False)
+        assert project.settings.seal.key.replace("+", "&#43;") in page or project.settings.seal.key in page
+    assert "replay: order proven, time not attested" in render_report(data, figures=False)
+    assert data.log is not None
+    assert data.log.receipts == data.log.receipts_total > 0
+
+
+def test_commitments_hide_the_probabilities_until_they_are_revealed(tmp_path: Path) -> None:
+    project = example("diagnosis", tmp_path / "d")
+    go(project, verbs=("collect", "forecast"))
+    assert not (project.log_folder / "payload" / "sha256").exists() or all(
+        b"case_id,p" not in path.read_bytes()
+        for path in (project.log_folder / "payload" / "sha256").iterdir()
+    )
+    go(project, verbs=("settle",))
+    record = Results(project).record(project.targets["malignant"], "us")
+    assert record.skill > 0.5
+    assert set(record.also) == {"log"}
+    assert record.also["log"][0] < record.also["log"][1]
+
+
+def demo(folder: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    with pytest.raises(SystemExit) as stop:
+        main(["demo", str(folder), "--json"])
+    out = capsys.readouterr().out
+    assert not stop.value.code
+    return json.loads(out)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_demo_beats_the_weekly_baseline_with_calibrated_intervals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All 60 declared cutoffs: mean WIS below the probabilistic weekly seasonal naive; 80 % coverage."""
+    require("bokeh", 'pip install "foreseal[plots]"')
+    found = demo(tmp_path / "demo", capsys)
+    (record,) = found["records"]
+    assert (record["settled"], record["not_scored"]) == (60, {})
+    assert record["mean"] < record["baseline"]
+    (interval,) = [each for each in record["coverage"] if each["level"] == 0.8]
+    assert interval["low"] <= 0.8 <= interval["high"]
+    assert found["verified"] == found["receipts"] == 240
+    assert Path(found["report"]).stat().st_size > 100_000
+    again = demo(tmp_path / "demo", capsys)
+    assert [each["added"] for each in again["collected"]] == [0, 0]
+    assert again["records"] == found["records"]
