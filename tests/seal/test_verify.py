@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -311,6 +313,18 @@ class TestWhatCounts:
         ledger.outcome(about, payload.outcome_series(1).encode([("a", ds, "1.0", late)]))
         assert "became known after 2018-08-02T02:00:00Z" in verified(ledger, signer)[0]
 
+    def test_an_outcome_does_not_hide_how_many_values_it_lacks(
+        self, ledger: Ledger, about: dict[str, Any], signer: Signer
+    ) -> None:
+        ledger.forecast(about, "us", self.model, series_forecast(0))
+        some = series_outcome(0).rsplit(b"\n", 2)[0] + b"\n"
+        ledger.outcome(about, some)
+        assert "it expects 3 values, but 4 were forecast" in verified(ledger, signer)[0]
+        ledger.outcome(about, some, expected=4)
+        verdict = verify_log(ledger.log.folder, [signer.verifier])
+        assert len(verdict.problems) == 1
+        assert "1 of 4 outcomes are not known" in verdict.notes[0]
+
     def test_a_revised_outcome_is_flagged_and_can_be_scored_again(
         self, ledger: Ledger, about: dict[str, Any], signer: Signer
     ) -> None:
@@ -336,6 +350,13 @@ class TestWhatCounts:
         ledger.log.append([b"{}"])
         ledger.identity()
         assert verified(ledger, signer)[0].startswith("entry 0: 'None' is not a kind of entry")
+
+
+def test_verifying_needs_the_standard_library_and_cryptography_only() -> None:
+    heavy = ("numpy", "polars", "narwhals", "click", "rich", "jinja2", "bokeh", "foreseal.records")
+    code = f"import sys, foreseal.seal.verify; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_a_commitment_counts_once_it_is_revealed(ledger: Ledger, signer: Signer) -> None:

@@ -118,10 +118,10 @@ class Ledger:
         fields = {"forecast": forecast, "salt": salt.hex(), "payload": self.log.payloads.put(data)}
         return self.write("reveal", fields)
 
-    def outcome(self, about: Mapping[str, Any], data: bytes) -> str:
+    def outcome(self, about: Mapping[str, Any], data: bytes, **changes: Any) -> str:
         rows = data.count(b"\n") - 1
         fields = {"payload": self.log.payloads.put(data), "expected": rows, "rows": rows, "witnessed": 0}
-        return self.write("outcome", {**about, **fields, "data": self.snapshot("d")})
+        return self.write("outcome", {**about, **fields, "data": self.snapshot("d"), **changes})
 
     def decision(self, about: Mapping[str, Any], forecast: str) -> str:
         rows = [("a", "", "expected_cost", "1.5", "s"), ("b", "", "expected_cost", "2.0", "s")]

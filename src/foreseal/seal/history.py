@@ -17,8 +17,8 @@ from foreseal.exact import format_decimal, parse_decimal
 from foreseal.seal import payload
 from foreseal.seal.entry import Entry, commitment
 from foreseal.seal.payload import THROUGHOUT
-from foreseal.seal.scoring import Sheet, Terms, score_sheet
-from foreseal.seal.track import Placed, Standing, Track
+from foreseal.seal.scoring import Terms, score_sheet
+from foreseal.seal.track import Placed, Standing, Track, score_fields
 
 PayloadReader = Callable[[str, int], bytes]
 
@@ -94,7 +94,13 @@ class History:
         standings = {name: self.standing(track, name, seq) for name in track.forecasters}
         given = {name: each.status if each.data is None else each.data for name, each in standings.items()}
         sheet = score_sheet(track.terms, self._payload(outcome.entry), given)
-        return _score_fields(track, outcome, standings, sheet), sheet.payload
+        return score_fields(track, outcome, standings, sheet), sheet.payload
+
+    def _forecast_keys(self, track: Track, seq: int) -> set[tuple[Any, ...]]:
+        """Every row for which a forecast that counts so far gives a distribution."""
+        given = (self.standing(track, name, seq).data for name in track.forecasters)
+        rows = (row for data in given if data is not None for row in track.terms.forecast.decode(data))
+        return {row[: track.terms.keys] for row in rows}
 
     def _revealed(self, track: Track, placed: Placed) -> Standing:
         entry = placed.entry
@@ -193,6 +199,12 @@ class History:
         rows = track.terms.outcome.decode(self._payload(entry))
         if len(rows) != entry["rows"]:
             raise Malformed(f"its payload has {len(rows)} rows, not {entry['rows']}.")
+        forecast = len(self._forecast_keys(track, entry["seq"]))
+        if entry["expected"] < forecast:
+            raise Malformed(f"it expects {entry['expected']} values, but {forecast} were forecast.")
+        if entry["rows"] < entry["expected"]:
+            gap = entry["expected"] - entry["rows"]
+            self.notes.append(f"entry {placed.index}: {gap} of {entry['expected']} outcomes are not known.")
         fixed, cutoff = track.settles_at(entry["seq"]), parse_instant(entry["cutoff"])
         if any(row[-1] > fixed for row in rows):
             raise Malformed(f"it holds values that became known after {format_instant(fixed)}.")
@@ -260,37 +272,6 @@ class History:
         "score": _score,
         "decision": _decision,
         "approval": _approval,
-    }
-
-
-def _score_fields(
-    track: Track, outcome: Placed, standings: Mapping[str, Standing], sheet: Sheet
-) -> dict[str, Any]:
-    scores = []
-    for each in sheet.scores:
-        forecast = standings[each.forecaster].forecast
-        scores.append(
-            {
-                "forecaster": each.forecaster,
-                "author": track.forecasters[each.forecaster],
-                "status": each.status,
-                "forecast": forecast.entry.leaf if forecast else "",
-                "total": each.total,
-                "n": each.n,
-                "mean": each.mean,
-            }
-        )
-    return {
-        "target": track.name,
-        "declared": track.declared.entry.leaf,
-        "seq": outcome.entry["seq"],
-        "cutoff": outcome.entry["cutoff"],
-        "rule": track.terms.rule,
-        "outcome": outcome.entry.leaf,
-        "scores": scores,
-        "also": [
-            {"rule": rule, "forecaster": each.forecaster, "mean": each.mean} for rule, each in sheet.also
-        ],
     }
 
 

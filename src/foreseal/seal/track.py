@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from foreseal.clock import Frequency
 from foreseal.seal.entry import Entry
-from foreseal.seal.scoring import Terms
+from foreseal.seal.scoring import Sheet, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +60,35 @@ class Track:
         if self.terms.form == "series":
             end = Frequency.parse(target["freq"]).shift(end, target["horizon"])
         return end + timedelta(seconds=target["outcome"]["deadline"])
+
+
+def score_fields(
+    track: Track, outcome: Placed, standings: Mapping[str, Standing], sheet: Sheet
+) -> dict[str, Any]:
+    """Fields of a score entry, but for its payload's digest and the decisions."""
+    scores = []
+    for each in sheet.scores:
+        forecast = standings[each.forecaster].forecast
+        scores.append(
+            {
+                "forecaster": each.forecaster,
+                "author": track.forecasters[each.forecaster],
+                "status": each.status,
+                "forecast": forecast.entry.leaf if forecast else "",
+                "total": each.total,
+                "n": each.n,
+                "mean": each.mean,
+            }
+        )
+    return {
+        "target": track.name,
+        "declared": track.declared.entry.leaf,
+        "seq": outcome.entry["seq"],
+        "cutoff": outcome.entry["cutoff"],
+        "rule": track.terms.rule,
+        "outcome": outcome.entry.leaf,
+        "scores": scores,
+        "also": [
+            {"rule": rule, "forecaster": each.forecaster, "mean": each.mean} for rule, each in sheet.also
+        ],
+    }
