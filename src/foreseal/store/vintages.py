@@ -174,8 +174,8 @@ def _against_their_time(
             ),
         ]
     ).sort("__key", "known_at", "n", "__claim", nulls_last=True)
-    previous = pl.when("__believed").then(pl.int_range(pl.len())).shift(1).forward_fill().over("__key")
-    merged = merged.with_columns(__at=previous)
+    previous = pl.when("__believed").then("__row").shift(1).forward_fill().over("__key")
+    merged = merged.with_row_index("__row").with_columns(__at=previous)
     at = merged["__at"]
     earlier = merged.select(pl.col(name).gather(at).alias(f"__{name}") for name in part.values)
     merged = merged.hstack(earlier).with_columns(__seen=pl.col("__at").is_not_null())
