@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from foreseal.cli.terminal import Terminal, json_option
+from foreseal.cli.terminal import Terminal, json_option, program
 
 
 @click.command("demo")
@@ -65,12 +65,12 @@ def command(folder: Path, app: str, as_json: bool) -> int:
     terminal.say(f"   {folder / 'out' / 'receipts'}/     one proof per forecast, decision and score")
     terminal.say(f"   {folder / 'foreseal.toml'}              what was asked, in one file")
     terminal.say("What to type next:")
-    terminal.say(f"   .venv/bin/foreseal verify -C {folder}")
+    terminal.say(f"   {program()} verify -C {folder}")
     for name in project.settings.decisions:
-        terminal.say(f"   .venv/bin/foreseal decide -C {folder} {name} 0")
+        terminal.say(f"   {program()} decide -C {folder} {name} 0")
     if receipts:
-        terminal.say(f"   .venv/bin/foreseal verify {receipts[0]} --key '{project.trusted()}'")
-    terminal.say("   .venv/bin/foreseal init --app diagnosis my-clinic      another example")
+        terminal.say(f"   {program()} verify {receipts[0]} --key '{project.trusted()}'")
+    terminal.say(f"   {program()} init --app diagnosis my-clinic      another example")
     well = verdict.ok and good == len(receipts)
     terminal.result(
         {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from foreseal.cli.terminal import Terminal, json_option
+from foreseal.cli.terminal import Terminal, json_option, program
 
 
 @click.command("init")
@@ -35,8 +35,11 @@ def command(folder: Path, app: str, name: str, origin: str, as_json: bool) -> No
     terminal.say("  Give this line to whoever is to verify your log:")
     terminal.say(f"    {made.log_key}", style="bold")
     terminal.say()
+    if made.extras:
+        terminal.say("This example needs more than the base install:")
+        terminal.say(f'  pip install "foreseal[{",".join(made.extras)}]"')
     here = "" if folder == Path(".") else f"cd {folder} && "
-    terminal.say(f"Next: {here}foreseal run" if app else f"Next: edit {folder / 'foreseal.toml'}")
+    terminal.say(f"Next: {here}{program()} run" if app else f"Next: edit {folder / 'foreseal.toml'}")
     terminal.result(
         {
             "folder": str(folder),

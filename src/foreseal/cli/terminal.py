@@ -6,6 +6,7 @@ With ``--json`` standard output carries exactly one object; everything else goes
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,6 +27,12 @@ project_option = click.option(
 
 
 NOT_A_TERMINAL = 160  # columns; a file or a pipe has no width of its own
+
+
+def program() -> str:
+    """How this program was called, to be repeated in advice: ``foreseal`` or ``.venv/bin/foreseal``."""
+    called = sys.argv[0]
+    return "foreseal" if shutil.which("foreseal") == called or not called.endswith("foreseal") else called
 
 
 class Terminal:

@@ -50,6 +50,7 @@ class Created:
     log_key: str
     author: str
     keys: tuple[Path, Path]
+    extras: tuple[str, ...] = ()
 
 
 def create(folder: Path, *, app: str = "", name: str = "", origin: str = "") -> Created:
@@ -90,7 +91,7 @@ def create(folder: Path, *, app: str = "", name: str = "", origin: str = "") -> 
     seal = f'[seal]\norigin = "{origin}"\nkey = "{vkey}"\nauthor = "{author}"\n'
     text = declared.toml(name, seal) if declared else _BARE.format(name=name, seal=seal)
     write_file(folder / FILE_NAME, text.encode())
-    return Created(folder, origin, vkey, author, paths)
+    return Created(folder, origin, vkey, author, paths, declared.extras if declared else ())
 
 
 def _name_of(folder: str) -> str:
