@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import click
 
 from foreseal.cli.terminal import Terminal, json_option, project_option
@@ -22,6 +24,7 @@ def command(decision: str, seq: int | None, folder: str, as_json: bool) -> None:
 
     terminal = Terminal(as_json)
     project = Project.open(folder)
+    zone = ZoneInfo(project.timezone)
     results = Results(project)
     names = [name for name in project.settings.decisions if decision in ("", name)]
     if not names:
@@ -32,12 +35,22 @@ def command(decision: str, seq: int | None, folder: str, as_json: bool) -> None:
     found = [each for name in names for each in results.decisions(name) if seq in (None, each.seq)]
     terminal.table(
         "Decisions",
-        ("decision", "seq", "cutoff (UTC)", "chosen", "expected cost", "cost", "regret", "unit", "state"),
+        (
+            "decision",
+            "seq",
+            f"cutoff ({project.timezone})",
+            "chosen",
+            "expected cost",
+            "cost",
+            "regret",
+            "unit",
+            "state",
+        ),
         [
             (
                 each.name,
                 each.seq,
-                f"{each.cutoff:%Y-%m-%d %H:%M}",
+                f"{each.cutoff.astimezone(zone):%Y-%m-%d %H:%M}",
                 each.chosen,
                 f"{each.expected[each.chosen]:.4g}",
                 f"{each.costs[each.chosen]:.4g}" if each.costs else "",
@@ -60,9 +73,9 @@ def command(decision: str, seq: int | None, folder: str, as_json: bool) -> None:
             terminal.say(f"  {option}: {cost}{real}{'  <- chosen' if option == one.chosen else ''}")
         terminal.table(
             f"Action of {one.chosen}",
-            ("from (UTC)", "setting", "value", "unit"),
+            (f"from ({project.timezone})", "setting", "value", "unit"),
             [
-                (f"{s.ds:%Y-%m-%d %H:%M}" if s.ds else "throughout", s.key, s.value, s.unit)
+                (f"{s.ds.astimezone(zone):%Y-%m-%d %H:%M}" if s.ds else "throughout", s.key, s.value, s.unit)
                 for s in one.options[one.chosen]
             ],
             right=(2,),
