@@ -113,12 +113,15 @@ def read(
 ) -> tuple[pl.DataFrame, Kind]:
     """A user's frame (pandas, Polars, pyarrow) as a long frame in UTC, other columns kept, and its `Kind`.
 
-    Naive times are taken as they are, as if in UTC. With ``target_col=None`` there is no ``y`` (covariates).
+    Naive times are taken as they are, as if in UTC. With ``target_col=None`` (covariates) there is no ``y``,
+    and ``unique_id`` only if the frame has it.
     Raises `DataError` naming the column, and the series and instant where there is one.
     """
     frame, backend = _to_polars(df)
-    names = [id_col, time_col, *([target_col] if target_col else [])]
-    absent = [name for name in names if name not in frame.columns]
+    named = {id_col: "unique_id", time_col: "ds"} | ({target_col: "y"} if target_col else {})
+    if target_col is None and id_col not in frame.columns:
+        del named[id_col]
+    absent = [name for name in named if name not in frame.columns]
     if absent:
         raise DataError(
             f"The frame has no column {', '.join(map(repr, absent))}; it has {', '.join(frame.columns)}.",
@@ -134,15 +137,16 @@ def read(
         raise DataError(
             f"Column {target_col!r} holds {given[target_col]}, not numbers.", hint="Convert it first."
         )
-    kind = Kind(backend, given[id_col], given[time_col], id_col, time_col, target_col or "y")
-    frame = frame.rename(dict(zip(names, ("unique_id", "ds", "y"), strict=False)))
-    extra = [pl.col("y").cast(pl.Float64)] if target_col else []
+    kind = Kind(backend, given.get(id_col, pl.String()), given[time_col], id_col, time_col, target_col or "y")
+    taken = [name for name in named.values() if name in frame.columns and name not in named]
+    frame = frame.drop(taken).rename(named)
+    types = {"unique_id": pl.String, "y": pl.Float64}
     frame = frame.with_columns(
-        pl.col("unique_id").cast(pl.String),
-        *extra,
-        *(_as_utc(n, t) for n, t in frame.schema.items() if t.is_temporal()),
+        *(pl.col(name).cast(to) for name, to in types.items() if name in named.values()),
+        *(_as_utc(name, was) for name, was in frame.schema.items() if was.is_temporal()),
     )
-    empty = frame.filter(pl.col("unique_id").is_null() | pl.col("ds").is_null())
+    keys = [pl.col(name).is_null() for name in ("unique_id", "ds") if name in frame.columns]
+    empty = frame.filter(pl.any_horizontal(keys))
     if not empty.is_empty():
         raise DataError(
             f"{empty.height} rows have no {id_col} or no {time_col}.", hint="Drop or repair them."
@@ -244,7 +248,9 @@ def first_step(anchor: datetime, freq: Frequency, cutoff: datetime, timezone: st
 def infer_frequency(frame: pl.DataFrame) -> Frequency:
     """The step shared by all series of a long frame. Raises `DataError` if there is none, naming a series."""
     gaps = (
-        frame.sort("unique_id", "ds")
+        frame.select("unique_id", "ds")
+        .unique()
+        .sort("unique_id", "ds")
         .select("unique_id", gap=pl.col("ds").diff().over("unique_id").dt.total_microseconds())
         .drop_nulls()
     )

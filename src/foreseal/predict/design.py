@@ -19,6 +19,7 @@ from foreseal.predict.grid import FloatArray, Grid, IntArray, TimeArray
 BASE_WEEKS = 8
 BASE_YEARS = 3
 MIN_ORIGINS = 60
+MIXED_ORIGINS = 240
 MAX_ORIGINS = 1_500
 SAME_PHASE = 3
 YEAR_DAYS = 365.2425
@@ -62,12 +63,13 @@ class Design:
     def of(cls, grid: Grid, rows: IntArray, covariates: dict[str, FloatArray], columns: int) -> Design:
         """The design of some series of a grid, ``columns`` steps ahead.
 
-        Origins lie one short season apart if that leaves enough of them, else one step apart.
+        Origins lie one short season apart if that leaves enough of them. Else they lie closer together, where
+        one regression serves several phases and needs more of them.
         """
         seen = np.isfinite(grid.y[rows]).any(axis=0)
         length = grid.y.shape[1] - int(seen.argmax())
         short, long = _seasons(grid, length)
-        stride = short if (length - long) // short >= MIN_ORIGINS else 1
+        stride = _stride(short, length - long)
         count = min(max(length - long, 0) // stride, MAX_ORIGINS)
         local = grid.local(-length, columns)
         return cls(
@@ -96,6 +98,7 @@ class Design:
         recent = filled - bases[self.long][:, : self.y.shape[1]]
         levels = self._levels(recent)
         past_covariates = self._past_covariates()
+        known = {lag: self._known_covariates(lag) for lag in bases}
         recent = _ahead(np.nan_to_num(recent), self.columns)
         for k in range(self.columns):
             target = self.origins + k
@@ -108,7 +111,7 @@ class Design:
                 *(_lagged(recent, target, steps)[:, :, None] for steps in dict.fromkeys(deviations) if steps),
                 levels,
                 past_covariates,
-                *(_lagged(values, target, 0)[:, :, None] for values in self._future_covariates(k)),
+                *(values[:, target, None] for values in known[lag]),
                 calendar,
             ]
             shape = base.shape
@@ -189,18 +192,29 @@ class Design:
             )
         return np.stack(out, axis=2) if out else np.empty((1, len(self.origins), 0))
 
-    def _future_covariates(self, k: int) -> Iterator[FloatArray]:
-        """Covariates known in advance at step ``k`` for every series, zero where unknown in the past."""
-        column = self.y.shape[1] + k
-        for values in self.covariates.values():
-            if np.isfinite(values[:, column]).all():
-                yield np.nan_to_num(values)
+    def _known_covariates(self, lag: int) -> list[FloatArray]:
+        """Covariates known for every step ahead, less their own base, for they explain deviations from one;
+        zero where unknown in the past."""
+        length = self.y.shape[1]
+        out = []
+        for given in self.covariates.values():
+            values = _bridged(given)
+            if np.isfinite(values[:, length:]).all():
+                out.append(np.nan_to_num(values - np.nan_to_num(self._base(values[:, :length], lag))))
+        return out
 
 
 def _seasons(grid: Grid, length: int) -> tuple[int, int]:
     """The shortest and the longest usual season that a history holds three times; 1 and 1 if none."""
     held = [season for season in grid.freq.seasons if length >= 3 * season]
     return (held[0], held[-1]) if held else (1, 1)
+
+
+def _stride(short: int, length: int) -> int:
+    """Steps between origins, a divisor of the short season."""
+    if length // short >= MIN_ORIGINS:
+        return short
+    return max(n for n in range(1, short + 1) if short % n == 0 and (n == 1 or length // n >= MIXED_ORIGINS))
 
 
 def _fill(y: FloatArray, short: int, long: int) -> FloatArray:
@@ -217,6 +231,14 @@ def _fill(y: FloatArray, short: int, long: int) -> FloatArray:
 def _ahead(values: FloatArray, columns: int) -> FloatArray:
     """``values`` with NaN columns for what is yet to come."""
     return np.pad(values, ((0, 0), (0, columns)), constant_values=np.nan)
+
+
+def _bridged(values: FloatArray) -> FloatArray:
+    """Single missing cells between known ones take the value before: the hour that a clock change skips."""
+    missing = np.isnan(values[:, 1:-1]) & ~np.isnan(values[:, :-2]) & ~np.isnan(values[:, 2:])
+    out = values.copy()
+    np.copyto(out[:, 1:-1], values[:, :-2], where=missing)
+    return out
 
 
 def _lagged(values: FloatArray, target: IntArray, steps: int) -> FloatArray:

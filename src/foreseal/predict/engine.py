@@ -74,6 +74,7 @@ def predict_at(
     the horizon, in local days if whole) and number at most ``windows``. ``past`` caches the members' own
     forecasts of this target by (member, cutoff): the result is the same whether it is empty or full.
     """
+    check(h, quantiles)
     now = panel_at(cutoff)
     step = every or _span(now.freq, h)
     wanted = wanted_windows(now, preset, windows)

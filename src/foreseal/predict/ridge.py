@@ -90,8 +90,9 @@ class Ridge:
             fit = _solve(step.x, y, weight)
             if turn < self.robust:
                 scale = 1.4826 * _weighted_quantiles(np.abs(y - fit.past), recency, np.array([0.5]))
-                size = np.abs(y - fit.past) / np.maximum(scale, np.finfo(float).tiny)
-                weight = recency * np.minimum(1.0, HUBER / np.maximum(size, HUBER))
+                limit = HUBER * scale
+                size = np.maximum(np.abs(y - fit.past), limit)
+                weight = recency * np.divide(limit, size, out=np.ones_like(size), where=limit > 0.0)
         errors = (y - fit.past) / np.maximum(1.0 - fit.leverage, 0.05)
         spread = _spread(errors, recency, step.group, levels)
         enough = learnt.sum(axis=1) >= MIN_ERRORS
@@ -125,7 +126,8 @@ def _solve(x: FloatArray, y: FloatArray, weight: FloatArray) -> _Fit:
     moments = np.einsum("snp,sn,spq->sq", weighted, v, vectors)[:, None]
     shrunk = 1.0 / (values + PENALTIES[:, None])
     rss = (share * v**2).sum(axis=1)[:, None] + (moments**2 * shrunk * (values * shrunk - 2.0)).sum(axis=2)
-    effective = total**2 / np.maximum((weight**2).sum(axis=1), np.finfo(float).tiny)
+    squares = (weight**2).sum(axis=1)
+    effective = np.divide(total**2, squares, out=np.ones_like(total), where=squares > 0.0)
     freedom = 1.0 - (1.0 + (values * shrunk).sum(axis=2)) / effective[:, None]
     score = np.where(freedom > 0.0, rss / np.maximum(freedom, 1e-6) ** 2, np.inf)
     best = shrunk[np.arange(len(y)), score.argmin(axis=1)]
@@ -147,18 +149,21 @@ def _spread(errors: FloatArray, weight: FloatArray, group: IntArray, levels: Flo
         one = (((w * size).sum(axis=1)) + PRIOR_ERRORS * mean) / (w.sum(axis=1) + PRIOR_ERRORS)
         scale = np.where(here, one[:, None], scale)
         own = np.where(group[:, -1] == day, one, own)
-    unit = errors / np.maximum(scale, np.finfo(float).tiny)
+    unit = np.divide(errors, scale, out=np.zeros_like(errors), where=scale > 0.0)
     return own[:, None] * _weighted_quantiles(unit, weight, levels)
 
 
 def _weighted_quantiles(values: FloatArray, weight: FloatArray, levels: FloatArray) -> FloatArray:
-    """Quantiles (series, levels) of weighted values (series, n), linear between the weights' midpoints."""
-    order = np.argsort(values, axis=1, kind="stable")
-    values = np.take_along_axis(values, order, axis=1)
-    weight = np.take_along_axis(weight, order, axis=1)
-    position = weight.cumsum(axis=1) - weight / 2
-    position /= np.maximum(weight.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-    return np.stack([np.interp(levels, p, v) for p, v in zip(position, values, strict=True)])
+    """Quantiles (series, levels) of weighted values (series, n), linear between the weights' midpoints;
+    zero where nothing has weight."""
+    out = np.zeros((len(values), len(levels)))
+    for row, (value, share) in enumerate(zip(values, weight, strict=True)):
+        counts = np.flatnonzero(share)
+        if len(counts):
+            order = counts[np.argsort(value[counts], kind="stable")]
+            mass = share[order]
+            out[row] = np.interp(levels, (mass.cumsum() - mass / 2) / mass.sum(), value[order])
+    return out
 
 
 def _blocks(grid: Grid) -> list[IntArray]:
