@@ -72,7 +72,7 @@ def decode(chunk: bytes, part: Part) -> pl.DataFrame:
     try:
         frame = _decode(chunk, part)
         again = b"".join(encode(frame, part))
-    except (ValueError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
+    except (ValueError, IndexError, pl.exceptions.PolarsError) as error:
         raise Malformed(f"these bytes are not a chunk of {part.name}: {error}") from error
     if again != chunk:
         raise Malformed(f"a chunk of {part.name} is not written in its one proper form.")

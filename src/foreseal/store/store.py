@@ -21,6 +21,7 @@ from foreseal.store import door
 from foreseal.store.catalogue import FILE_NAME, Catalogue
 from foreseal.store.chunks import Leaves, in_order
 from foreseal.store.order import latest
+from foreseal.store.overview import keep_rejected, overview, read_rejected
 from foreseal.store.quality import flag
 from foreseal.store.rows import HOT_ROWS, Rows, Where
 from foreseal.store.schema import Part, Schema
@@ -61,6 +62,7 @@ class Store:
         self._rows = Rows(folder, catalogue)
         self._snapshots = Snapshots(catalogue, self._rows)
         self._clock = clock
+        self._swept = False
         self._known: dict[str, tuple[int, Schema]] = {}
 
     @classmethod
@@ -119,40 +121,7 @@ class Store:
 
     def catalogue(self) -> pl.DataFrame:
         """One row per dataset: terms, unit, numbers of appends, vintages and rejected rows, bounds."""
-        rows = self._db.execute(
-            "SELECT d.name, d.schema, count(a.n), coalesce(sum(a.rows), 0), min(a.known_min), "
-            "max(a.known_max), max(a.recorded_at), "
-            "(SELECT count(*) FROM rejected r WHERE r.dataset = d.id) "
-            "FROM dataset d LEFT JOIN append a ON a.dataset = d.id GROUP BY d.id ORDER BY d.name"
-        ).fetchall()
-        time = pl.Datetime("us", "UTC")
-        table: list[dict[str, object]] = []
-        for name, text, appends, vintages, first, last, recorded, rejected in rows:
-            schema = Schema.from_json(text)
-            unit = schema.unit
-            table.append(
-                {
-                    "dataset": name,
-                    "kind": schema.kind,
-                    "title": schema.title,
-                    "unit": unit if isinstance(unit, str) else ", ".join(f"{k}: {unit[k]}" for k in unit),
-                    "origin": schema.origin,
-                    "licence": schema.licence,
-                    "crs": schema.crs,
-                    "appends": appends,
-                    "rows": vintages,
-                    "rejected": rejected,
-                    "first_known_at": first,
-                    "last_known_at": last,
-                    "recorded_at": recorded,
-                }
-            )
-        columns = {
-            **dict.fromkeys(("dataset", "kind", "title", "unit", "origin", "licence", "crs"), pl.String()),
-            **dict.fromkeys(("appends", "rows", "rejected"), pl.Int64()),
-            **dict.fromkeys(("first_known_at", "last_known_at", "recorded_at"), time),
-        }
-        return pl.DataFrame(table, schema=columns)
+        return overview(self._db)
 
     # Writing
 
@@ -188,10 +157,13 @@ class Store:
         sifted = sift(batch, table, rule.kind)
         refused += bad + door.contradictions(sifted.conflicts, table, file)
         with self._db.writing():
+            if not self._swept:
+                self._rows.sweep()
+                self._swept = True
             now = self._next_instant(number)
             fresh, early = door.from_the_future(sifted.rows, rule, now, file)
             refused += early
-            self._keep_rejected(number, table, refused, now)
+            keep_rejected(self._db, number, table, refused, now)
             near = self._near(number, table, fresh)
             accepted = admit(fresh, near, table, rule, now, self._last_sealed(number))
             new = accepted.rows
@@ -275,24 +247,7 @@ class Store:
 
     def rejected(self, dataset: str) -> pl.DataFrame:
         """Rows refused at the door: ``part, file, row, column, value, reason, recorded_at``."""
-        number, _ = self._find(dataset)
-        rows = self._db.execute(
-            'SELECT part, file, row, "column", value, reason, recorded_at FROM rejected '
-            "WHERE dataset=? ORDER BY rowid",
-            (number,),
-        ).fetchall()
-        columns = dict.fromkeys(("part", "file"), pl.String()) | {"row": pl.Int64()}
-        columns |= dict.fromkeys(("column", "value", "reason"), pl.String())
-        schema = columns | {"recorded_at": pl.Datetime("us", "UTC")}
-        return pl.DataFrame(rows, schema=schema, orient="row")
-
-    def witnessed_n(self, dataset: str, at: datetime) -> int:
-        """The largest append number that had been sealed at an instant, 0 if none had."""
-        number, _ = self._find(dataset)
-        row = self._db.execute(
-            "SELECT max(n) FROM sealed WHERE dataset=? AND sealed_at<=?", (number, to_us(at))
-        ).fetchone()
-        return int(row[0] or 0)
+        return read_rejected(self._db, self._find(dataset)[0])
 
     def snapshot(self, dataset: str, cutoff: datetime, n: int | None = None) -> Snapshot:
         """What was known at ``cutoff`` after ``n`` appends (all, if not given), with its digest.
@@ -419,16 +374,6 @@ class Store:
             known_max=int(known.max()),
             root=root,
         )
-
-    def _keep_rejected(self, number: int, part: Part, refused: Sequence[Rejected], now: datetime) -> None:
-        """Keep refused rows; those of a file that is loaded again are kept once."""
-        for item in refused:
-            self._db.execute(
-                "INSERT OR IGNORE INTO rejected VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    number, part.name, item.file, item.row, item.column, item.value, item.reason, to_us(now),
-                ),
-            )  # fmt: skip
 
 
 def _span(rows: pl.DataFrame) -> tuple[datetime, datetime]:

@@ -82,11 +82,13 @@ def check_unit(code: str) -> str:
 def _check_atom(code: str, atom: str) -> None:
     if atom in _METRIC or atom in _PLAIN:
         return
+    if atom in _MEANT:  # some are codes, but a milliphot was never meant by mph, nor a femtotonne by ft
+        raise _not_a_unit(code, f"{atom!r} is not how UCUM writes it", _MEANT[atom])
     stem = re.sub(r"\[[^\]]*\]", "", atom)
     if stem != atom and (not stem or stem in _PREFIXES or _prefixed(stem) or stem in _METRIC):
         return
     if not _prefixed(atom):
-        raise _not_a_unit(code, f"{atom!r} is not a unit", _MEANT.get(atom) or _nearest(atom))
+        raise _not_a_unit(code, f"{atom!r} is not a unit", _nearest(atom))
 
 
 def _prefixed(atom: str) -> bool:
