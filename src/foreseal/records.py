@@ -77,7 +77,7 @@ class Target:
     horizon: int = 1
     freq: Frequency | None = None
     quantiles: tuple[float, ...] = ()
-    score_bound: float | None = None
+    score_bound: float = 1.0
     also: tuple[str, ...] = ()
     covariates: tuple[str, ...] = ()
     commit: bool = False

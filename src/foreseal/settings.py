@@ -183,6 +183,7 @@ class TargetTable:
     deadline: timedelta = field(metadata={"convert": _span})
     rule: str = field(metadata={"convert": _rule})
     baseline: str
+    score_bound: float
     outcome: OutcomeTable = field(metadata={"convert": lambda v: build(OutcomeTable, v, "outcome")})
     forecasters: tuple[str, ...] = ("us",)
     horizon: int = 1
@@ -190,7 +191,7 @@ class TargetTable:
     quantiles: tuple[float, ...] = field(default=(), metadata={"convert": _levels})
     decimals: int = 2
     missing: Literal["baseline", "bound"] = "baseline"
-    score_bound: float | None = None
+    models: tuple[str, ...] = ()
     also: tuple[str, ...] = field(default=(), metadata={"convert": lambda v: tuple(map(_rule, v))})
     covariates: tuple[str, ...] = ()
     commit: bool = False
@@ -202,10 +203,14 @@ class TargetTable:
             raise ValueError("horizon must be at least 1")
         if not 0 <= self.decimals <= 9:
             raise ValueError("decimals must lie between 0 and 9")
-        if "baseline" in self.forecasters:
-            raise ValueError("'baseline' is the name of the baseline's own record; choose another forecaster")
-        if self.missing == "bound" and self.score_bound is None:
-            raise ValueError("missing = 'bound' needs a score_bound")
+        if len(self.forecasters) != 1 or "baseline" in self.forecasters:
+            raise ValueError("forecasters names one forecaster, and not 'baseline'")
+        if not 0 < self.score_bound < float("inf"):
+            raise ValueError("score_bound must be above 0: it is what a missing forecast scores at worst")
+        if self.rule in self.also or "wis" in self.also or (self.also and self.rule == "wis"):
+            raise ValueError(
+                "also lists other rules of the same kind: 'brier' beside 'log', or 'log' beside 'brier'"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +337,11 @@ def _check_references(settings: Settings) -> None:
             raise SettingsError(
                 f"{where} scores {'cases' if cases else 'series'} with {target.rule!r}.",
                 hint="Series are scored with 'wis', cases with 'brier' or 'log'.",
+            )
+        if cases and len(target.models or settings.models.members or ("logistic",)) != 1:
+            raise SettingsError(
+                f"{where} would be answered by several classifiers.",
+                hint='Give it one: models = ["logistic"]',
             )
     for name, decision in settings.decisions.items():
         exists(decision.target, "target", f"[decisions.{name}]", settings.targets)

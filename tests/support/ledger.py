@@ -96,6 +96,7 @@ class Ledger:
 
     def about(self, target: str, declared: str, seq: int) -> dict[str, Any]:
         return {
+            "mode": "replay" if target == "volume" else "live",
             "target": target,
             "declared": declared,
             "seq": seq,
@@ -128,6 +129,7 @@ class Ledger:
         rows += [("a", format_instant(START), "green", "30", "s"), ("b", "", "green", "20", "s")]
         fields = {
             "name": "plan",
+            "mode": about["mode"],
             "target": about["target"],
             "forecast": forecast,
             "seq": about["seq"],

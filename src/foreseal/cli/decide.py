@@ -30,7 +30,11 @@ def command(decision: str, seq: int | None, folder: str, as_json: bool) -> None:
     if not names:
         from foreseal.errors import UsageError
 
-        known = ", ".join(project.settings.decisions) or "none"
+        if not project.settings.decisions:
+            raise UsageError(
+                "The project makes no decisions.", hint="See [decisions.NAME] in docs/project.md."
+            )
+        known = ", ".join(project.settings.decisions)
         raise UsageError(f"There is no decision {decision!r}; the project has: {known}.")
     found = [each for name in names for each in results.decisions(name) if seq in (None, each.seq)]
     terminal.table(

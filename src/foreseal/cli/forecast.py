@@ -97,6 +97,7 @@ def _of_project(folder: str, name: str, cutoff: str, terminal: Terminal) -> tupl
     from foreseal.clock import format_instant, parse_instant
     from foreseal.errors import UsageError
     from foreseal.run import Project
+    from foreseal.run.declare import models_of
     from foreseal.run.forecasting import Knowledge, forecast_series
 
     project = Project.open(folder)
@@ -115,7 +116,9 @@ def _of_project(folder: str, name: str, cutoff: str, terminal: Terminal) -> tupl
     with project.store() as store:
         names = list(dict.fromkeys((target.dataset, *target.covariates)))
         knowledge = Knowledge.latest(store, names, project.timezone)
-        found = forecast_series(knowledge, target, when, project.settings.models, {})
+        found = forecast_series(
+            knowledge, target, when, models_of(project.settings, target.name, target.forecasters[0]), {}
+        )
     terminal.say(f"{target.name} as known at {format_instant(when)}, not sealed; unit {target.unit}")
     return found.frame, found.ran
 

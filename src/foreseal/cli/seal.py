@@ -15,6 +15,7 @@ from foreseal.cli.terminal import Terminal, json_option, project_option
 @click.pass_context
 def command(ctx: click.Context, folder: str, as_json: bool) -> None:
     """Forecast, decide and seal what is due; outcomes are left for `foreseal score`."""
+    ctx.obj = folder
     if ctx.invoked_subcommand:
         return
     from foreseal.cli.summary import do_verbs
@@ -27,13 +28,14 @@ def command(ctx: click.Context, folder: str, as_json: bool) -> None:
 
 @command.command("adopt")
 @click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@project_option
 @json_option
-def adopt(checkpoint: Path, folder: str, as_json: bool) -> None:
+@click.pass_obj
+def adopt(folder: str, checkpoint: Path, as_json: bool) -> None:
     """Take a restored log into use, after comparing it with CHECKPOINT.
 
     CHECKPOINT is the latest checkpoint of this log that you hold from elsewhere: a copy, a receipt's last
-    lines, a witness. The log on disk must extend it.
+    lines, a witness. The log on disk must extend it. The project is named before the word adopt:
+    foreseal seal -C my-city adopt CHECKPOINT
     """
     from foreseal.run import Project
     from foreseal.seal.log import Log

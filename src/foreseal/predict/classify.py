@@ -62,6 +62,13 @@ class Logistic:
         except ImportError:
             raise MissingExtra("cases", "The model 'logistic'") from None
         self.columns_ = tuple(sorted(name for name in cases.features.columns if name != "case_id"))
+        text = [name for name in self.columns_ if not cases.features.schema[name].is_numeric()]
+        text = [name for name in text if cases.features.schema[name] != pl.Boolean]
+        if text:
+            raise ModelError(
+                f"The model 'logistic' cannot use the feature {text[0]!r}: it is text.",
+                hint="Leave it out of the source's features, or turn it into numbers first.",
+            )
         labels = cases.labels.select("case_id", "y").drop_nulls()
         learnt = cases.features.join(labels, on="case_id").sort("case_id")
         x, y = _matrix(learnt, self.columns_), learnt["y"].cast(pl.Int64).to_numpy()

@@ -16,7 +16,8 @@ from foreseal.clock import format_instant
 from foreseal.exact import round_decimal
 from foreseal.records import Target, as_levels
 from foreseal.seal import payload
-from foreseal.settings import Dataset, Settings
+from foreseal.seal.schema import BASELINE
+from foreseal.settings import Dataset, ModelsTable, Settings
 
 Fields = dict[str, Any]
 
@@ -78,7 +79,7 @@ def schedule(found: Target) -> bytes:
 
 def target_fields(found: Target, author: str, mode: str, schedule_ref: Mapping[str, Any]) -> Fields:
     """The question, its schedule and its rules of scoring."""
-    bound = "" if found.score_bound is None else round_decimal(found.score_bound, found.decimals)
+    bound = round_decimal(found.score_bound, found.decimals)
     return {
         "name": found.name,
         "dataset": found.dataset,
@@ -105,6 +106,23 @@ def target_fields(found: Target, author: str, mode: str, schedule_ref: Mapping[s
         "commit": found.commit,
         "mode": mode,
     }
+
+
+def models_of(settings: Settings, target: str, forecaster: str) -> ModelsTable:
+    """What answers a target: the baseline is one model, ours the target's own or what ``[models]`` says."""
+    table = settings.targets[target]
+    if forecaster == BASELINE:
+        return ModelsTable(members=(table.baseline,))
+    if table.models:
+        return ModelsTable(members=table.models)
+    if settings.datasets[table.dataset].kind == "cases" and not settings.models.members:
+        return ModelsTable(members=("logistic",))
+    return settings.models
+
+
+def model_name(target: str, forecaster: str) -> str:
+    """Name of the model entry of a forecaster on a target."""
+    return f"{target}/{forecaster}"
 
 
 def model_fields(name: str, spec: str) -> Fields:

@@ -13,6 +13,7 @@ from foreseal.clock import format_instant
 from foreseal.errors import ModelError
 from foreseal.exact import round_decimal
 from foreseal.frame import Panel
+from foreseal.predict.grid import Grid
 from foreseal.records import Forecast, Probabilities, Snapshot, Target, as_levels, quantile_column
 from foreseal.seal import payload
 
@@ -128,6 +129,16 @@ def cases_due(knowledge: Knowledge, target: Target, seq: int) -> list[str]:
     labelled = store.as_of_labels(target.dataset, cutoff, n)["case_id"]
     earlier = store.as_of_features(target.dataset, target.cutoffs[seq - 1], n)["case_id"] if seq else labelled
     return sorted(set(known) - set(labelled) - set(earlier))
+
+
+def horizon(knowledge: Knowledge, target: Target, seq: int) -> pl.DataFrame:
+    """What was to be forecast at a cutoff, whether anybody did: ``unique_id, ds``, or ``case_id``."""
+    if target.kind == "cases":
+        return pl.DataFrame({"case_id": cases_due(knowledge, target, seq)}, schema={"case_id": pl.String})
+    panel = knowledge.panel(target, target.cutoffs[seq])
+    if panel.frame.is_empty():
+        return panel.frame.select("unique_id", "ds")
+    return Grid.of(panel).future(target.horizon)[0].select("unique_id", "ds")
 
 
 def forecast_cases(knowledge: Knowledge, target: Target, seq: int, spec: str) -> Probabilities:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from foreseal.clock import Clock, LiveClock, ReplayClock
 from foreseal.records import Target
 from foreseal.run.history import History
+from foreseal.seal.schema import BASELINE
 
 if TYPE_CHECKING:
     from foreseal.run.collecting import Collected
@@ -58,7 +59,7 @@ def agenda(targets: Iterable[Target], history: History) -> list[Due]:
     found = []
     for target in targets:
         for seq, cutoff in enumerate(target.cutoffs):
-            names = (*target.forecasters, "baseline")
+            names = (*target.forecasters, BASELINE)
             settled = (target.name, seq) in history.scores
             sealed = all((target.name, name, seq) in history.forecasts for name in names)
             if not settled:

@@ -149,7 +149,11 @@ def _policies(settings: toml.Settings, app: App | None) -> dict[str, Policy]:
     from foreseal.decide.policy import make_policy
 
     defaults = {"timezone": settings.project.timezone}
-    return {
-        name: make_policy(table.policy, table.options, where=f"[decisions.{name}.options]", defaults=defaults)
-        for name, table in settings.decisions.items()
-    }
+    own = app.policies if app else {}
+    found: dict[str, Policy] = {}
+    for name, table in settings.decisions.items():
+        where = f"[decisions.{name}.options]"
+        cls = own.get(table.policy)
+        made = build(cls, table.options, where) if cls else None
+        found[name] = made or make_policy(table.policy, table.options, where=where, defaults=defaults)
+    return found

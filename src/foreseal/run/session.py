@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from foreseal.clock import format_instant, parse_instant
@@ -19,6 +19,7 @@ from foreseal.run.forecasting import (
     cases_payload,
     forecast_cases,
     forecast_series,
+    read_series,
     series_payload,
     snapshot_fields,
 )
@@ -26,8 +27,7 @@ from foreseal.run.history import History, Said
 from foreseal.run.project import Project, said
 from foreseal.run.settlement import settle
 from foreseal.seal.log import Log
-from foreseal.seal.schema import COMMON
-from foreseal.settings import ModelsTable
+from foreseal.seal.schema import BASELINE, COMMON
 from foreseal.store.store import Store
 
 
@@ -98,12 +98,14 @@ class Session:
             fields = declare.dataset_fields(name, dataset, types, self.project.timezone)
             if not _same(self.history.datasets.get(name), fields):
                 desk.say("dataset", fields)
-        specs = {"us": ", ".join(settings.models.members) or f"preset {settings.models.preset}"}
-        specs |= {f"baseline/{target.name}": target.baseline for target in self.targets.values()}
-        for name, spec in specs.items():
-            fields = declare.model_fields(name, spec)
-            if not _same(self.history.models.get(name), fields):
-                desk.say("model", fields)
+        for target in self.targets.values():
+            for forecaster in (*target.forecasters, BASELINE):
+                models = declare.models_of(settings, target.name, forecaster)
+                name = declare.model_name(target.name, forecaster)
+                spec = ", ".join(models.members) or f"preset {models.preset}"
+                fields = declare.model_fields(name, spec)
+                if not _same(self.history.models.get(name), fields):
+                    desk.say("model", fields)
         for name, target in self.targets.items():
             mode = settings.clock.mode
             fields = declare.target_fields(target, author, mode, self.put(declare.schedule(target)))
@@ -128,7 +130,7 @@ class Session:
         knowledge = Knowledge.latest(self.store, list(names), self.project.timezone)
         snapshots = knowledge.snapshots(cutoff)
         sealed, decided = 0, 0
-        for forecaster in (*target.forecasters, "baseline"):
+        for forecaster in (*target.forecasters, BASELINE):
             if (target.name, forecaster, seq) in self.history.forecasts:
                 continue
             data, found = self._predict(knowledge, target, seq, forecaster)
@@ -142,18 +144,16 @@ class Session:
         return sealed, decided
 
     def _predict(self, knowledge: Knowledge, target: Target, seq: int, forecaster: str) -> tuple[bytes, Any]:
-        models = self._models(target, forecaster)
+        models = declare.models_of(self.project.settings, target.name, forecaster)
         if target.kind == "cases":
             cases = forecast_cases(knowledge, target, seq, models.members[0])
             return cases_payload(cases, target), cases
         past = self._past.setdefault(f"{target.name}/{forecaster}", {})
-        series = forecast_series(knowledge, target, target.cutoffs[seq], models, past)
-        return series_payload(series, target), series
-
-    def _models(self, target: Target, forecaster: str) -> ModelsTable:
-        """The baseline is one model; ours are what ``[models]`` says."""
-        own = self.project.settings.models
-        return ModelsTable(members=(target.baseline,)) if forecaster == "baseline" else own
+        cutoff = target.cutoffs[seq]
+        series = forecast_series(knowledge, target, cutoff, models, past)
+        data = series_payload(series, target)
+        # Decisions rest on the rounded numbers that are sealed, so that they can be made again from them.
+        return data, replace(series, frame=read_series(data, target, cutoff))
 
     def _seal_forecast(
         self,
@@ -164,8 +164,9 @@ class Session:
         data: bytes,
         ran: Mapping[str, str],
     ) -> str:
-        model = "us" if forecaster != "baseline" else f"baseline/{target.name}"
+        model = declare.model_name(target.name, forecaster)
         fields: dict[str, Any] = {
+            "mode": self.project.settings.clock.mode,
             "target": target.name,
             "declared": self.history.targets[target.name].leaf,
             "forecaster": forecaster,
@@ -193,7 +194,12 @@ class Session:
             table = tables[name]
             decision = self.project.policies[name].decide(forecast, history)
             fields = decision_fields(name, table, decision, self.put(decision_payload(decision)))
-            about = {"target": target.name, "seq": seq, "cutoff": format_instant(target.cutoffs[seq])}
+            about = {
+                "mode": self.project.settings.clock.mode,
+                "target": target.name,
+                "seq": seq,
+                "cutoff": format_instant(target.cutoffs[seq]),
+            }
             self.desk.say("decision", {**fields, **about, "forecast": leaf})
         return len(names)
 

@@ -15,7 +15,7 @@ from foreseal.clock import format_instant
 from foreseal.exact import format_decimal, parse_decimal, round_decimal
 from foreseal.records import Outcome, Target
 from foreseal.run.deciding import COST_DECIMALS, read_decision
-from foreseal.run.forecasting import Knowledge, snapshot_fields
+from foreseal.run.forecasting import Knowledge, horizon, snapshot_fields
 from foreseal.seal import payload
 from foreseal.seal.scoring import Terms
 from foreseal.seal.track import Track
@@ -32,11 +32,15 @@ def settle(session: Session, target: Target, seq: int) -> None:
     _reveal(session, track, seq)
     cutoff = target.cutoffs[seq]
     knowledge = Knowledge.latest(session.store, [target.dataset], session.project.timezone)
-    outcome = _outcome(knowledge, target, cutoff, _keys(session, track, seq))
+    keys = _keys(session, track, seq)
+    if keys.is_empty():
+        keys = horizon(knowledge, target, seq)
+    outcome = _outcome(knowledge, target, cutoff, keys)
     placed = desk.say(
         "outcome",
         {
             "target": target.name,
+            "mode": track.mode,
             "declared": track.declared.entry.leaf,
             "seq": seq,
             "cutoff": format_instant(cutoff),

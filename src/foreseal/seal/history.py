@@ -131,6 +131,8 @@ class History:
         cutoff = format_instant(track.cutoffs[entry["seq"]])
         if entry["cutoff"] != cutoff:
             raise Malformed(f"cutoff {entry['seq']} of {track.name} is {cutoff}, not {entry['cutoff']}.")
+        if entry["mode"] != track.mode:
+            raise Malformed(f"{track.name} is declared as {track.mode}, not {entry['mode']}.")
         if own and entry.author != track.declared.entry.author:
             raise Malformed(f"only the author of {track.name} settles it.")
         return track
@@ -250,7 +252,7 @@ class History:
     def _decision(self, placed: Placed) -> None:
         entry = placed.entry
         forecast = self._reference(entry["forecast"], "forecast").entry
-        if any(entry[each] != forecast[each] for each in ("target", "seq", "cutoff")):
+        if any(entry[each] != forecast[each] for each in ("target", "seq", "cutoff", "mode")):
             raise Malformed("the forecast it rests on is of another target or cutoff.")
         rows = payload.decision().decode(self._payload(entry))
         key = (entry["chosen"].encode(), THROUGHOUT, b"expected_cost")

@@ -48,6 +48,7 @@ _count = integer(0, MAX_ROWS)
 _rule = choice(*RULES)
 _regret = choice("observed", "modelled", "randomised")
 _strings = mapping(text(2048, empty=True), 64)
+_mode = choice("live", "replay")
 _payload = record({"sha256": hexadecimal(32), "size": integer(0, MAX_PAYLOAD)})
 _data = listing(
     record({"dataset": _name, "n": _count, "digest": hexadecimal(32), "rows": _count, "witnessed": _count}),
@@ -108,9 +109,10 @@ KINDS: Mapping[str, Mapping[str, Check]] = {
         "forecasters": listing(record({"name": _name, "author": fields.author}), 32),
         "covariates": listing(_name, 32),
         "commit": boolean,
-        "mode": choice("live", "replay"),
+        "mode": _mode,
     },
     "forecast": {
+        "mode": _mode,
         "target": _name,
         "declared": _leaf,
         "forecaster": _name,
@@ -126,6 +128,7 @@ KINDS: Mapping[str, Mapping[str, Check]] = {
         "payload": _payload,
     },
     "outcome": {
+        "mode": _mode,
         "target": _name,
         "declared": _leaf,
         "seq": _seq,
@@ -137,6 +140,7 @@ KINDS: Mapping[str, Mapping[str, Check]] = {
         "data": _data,
     },
     "score": {
+        "mode": _mode,
         "target": _name,
         "declared": _leaf,
         "seq": _seq,
@@ -164,6 +168,7 @@ KINDS: Mapping[str, Mapping[str, Check]] = {
         ),
     },
     "decision": {
+        "mode": _mode,
         "name": _name,
         "target": _name,
         "forecast": _leaf,

@@ -82,6 +82,7 @@ def score_fields(
         )
     return {
         "target": track.name,
+        "mode": track.mode,
         "declared": track.declared.entry.leaf,
         "seq": outcome.entry["seq"],
         "cutoff": outcome.entry["cutoff"],

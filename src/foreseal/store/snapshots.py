@@ -30,6 +30,13 @@ class Snapshots:
         self._db.insert("leaves", dataset=dataset, n=n, hashes=hashes, positions=positions)
         return merkle.root(leaves.hashes)
 
+    def sealed_n(self, dataset: int, at: int) -> int:
+        """The largest append number that had been sealed at ``at`` (microseconds since 1970), or 0."""
+        (n,) = self._db.execute(
+            "SELECT coalesce(max(n), 0) FROM sealed WHERE dataset=? AND sealed_at<=?", (dataset, at)
+        ).fetchone()
+        return int(n)
+
     def take(self, dataset: int, schema: Schema, cutoff: datetime, n: int) -> Snapshot:
         """The snapshot at ``cutoff`` after ``n`` appends.
 
@@ -37,9 +44,7 @@ class Snapshots:
         """
         at = to_us(cutoff)
         with self._db.reading():
-            (sealed,) = self._db.execute(
-                "SELECT coalesce(max(n), 0) FROM sealed WHERE dataset=? AND sealed_at<=?", (dataset, at)
-            ).fetchone()
+            sealed = self.sealed_n(dataset, at)
             appends = self._db.execute(
                 "SELECT n, part, rows, known_min, known_max, root FROM append "
                 "WHERE dataset=? AND n<=? ORDER BY n",

@@ -249,6 +249,10 @@ class Store:
         """Rows refused at the door: ``part, file, row, column, value, reason, recorded_at``."""
         return read_rejected(self._db, self._find(dataset)[0])
 
+    def witnessed_n(self, dataset: str, at: datetime) -> int:
+        """The largest append number that had been sealed at an instant, 0 if none had."""
+        return self._snapshots.sealed_n(self._find(dataset)[0], to_us(at))
+
     def snapshot(self, dataset: str, cutoff: datetime, n: int | None = None) -> Snapshot:
         """What was known at ``cutoff`` after ``n`` appends (all, if not given), with its digest.
 
