@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -51,6 +51,9 @@ class Verifier(Protocol):
         ...
 
 
+_Key = TypeVar("_Key", bound=Verifier)
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """One signature line, not yet verified."""
@@ -75,6 +78,14 @@ class Note:
 
     def signers(self, keys: Iterable[Verifier]) -> tuple[Verifier, ...]:
         """The known keys that signed. Raises `Tampered` if none did, or if one's signature is wrong."""
+        found = tuple(key for key, _ in self.verified(keys))
+        if not found:
+            names = ", ".join(f"{line.name}+{line.key_id.hex()}" for line in self.signatures)
+            raise Tampered(f"no key that you named has signed this; it is signed by {names}.")
+        return found
+
+    def verified(self, keys: Iterable[_Key]) -> list[tuple[_Key, Signature]]:
+        """The signatures by known keys, in the note's order. Raises `Tampered` if one of them is wrong."""
         known = {(key.name, key.key_id): key for key in keys}
         text = self.text.encode()
         found = []
@@ -84,11 +95,8 @@ class Note:
                 continue
             if not key.verifies(text, line.signature):
                 raise Tampered(f"the signature by {line.name}+{line.key_id.hex()} does not fit the text.")
-            found.append(key)
-        if not found:
-            names = ", ".join(f"{line.name}+{line.key_id.hex()}" for line in self.signatures)
-            raise Tampered(f"no key that you named has signed this; it is signed by {names}.")
-        return tuple(found)
+            found.append((key, line))
+        return found
 
 
 def parse_note(data: bytes) -> Note:
@@ -107,13 +115,14 @@ def parse_note(data: bytes) -> Note:
     signatures = lines[:-1].split("\n")
     if len(signatures) > MAX_SIGNATURES:
         raise Malformed(f"a signed note has {len(signatures)} signatures; the limit is {MAX_SIGNATURES}.")
-    note = Note(f"{text}\n", tuple(map(_parse_signature, signatures)))
+    note = Note(f"{text}\n", tuple(map(parse_signature, signatures)))
     if bytes(note) != data:
         raise Malformed("a signed note is not in its canonical form.")
     return note
 
 
-def _parse_signature(line: str) -> Signature:
+def parse_signature(line: str) -> Signature:
+    """One signature line, without its newline."""
     name, space, blob = line.removeprefix(_DASH).rpartition(" ")
     if not line.startswith(_DASH) or not space:
         raise Malformed(f"{line[:80]!r} is not a signature line.")
@@ -168,23 +177,21 @@ def ed25519_verifies(public: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
-# Signature types that this version verifies, by type byte; a further type is one more line.
-_VERIFIERS: dict[int, Callable[[str, bytes], Ed25519Verifier]] = {ED25519: Ed25519Verifier}
-
-
 def parse_vkey(text: str) -> Ed25519Verifier:
-    """Parse a verifier key; what is accepted prints back to the same text."""
+    """Parse the verifier key of a log; what is accepted prints back to the same text."""
+    return parse_key(text, {ED25519: Ed25519Verifier}, "Logs sign with Ed25519 keys (type 0x01).")
+
+
+def parse_key(text: str, kinds: Mapping[int, Callable[[str, bytes], _Key]], hint: str) -> _Key:
+    """Parse a verifier key (vkey) of one of these signature types; ``hint`` tells which they are."""
     name, _, rest = text.partition("+")
     _, _, blob = rest.partition("+")
     check_name(name)
     data = decode_base64(blob)
-    if not data or data[0] not in _VERIFIERS:
+    if not data or data[0] not in kinds:
         kind = f"{data[0]:#04x}" if data else "none"
-        raise UsageError(
-            f"the key {name} has signature type {kind}, which is not supported.",
-            hint="This version verifies Ed25519 keys (type 0x01).",
-        )
-    verifier = _VERIFIERS[data[0]](name, data[1:])
+        raise UsageError(f"the key {name} has signature type {kind}, which is not supported here.", hint=hint)
+    verifier = kinds[data[0]](name, data[1:])
     if str(verifier) != text:
         raise Malformed(f"{text!r} is not a verifier key: its id does not belong to its name and key.")
     return verifier
