@@ -50,7 +50,7 @@ class Preset:
 PRESETS = {
     "fast": Preset(("ridge",), 20, 5),
     "balanced": Preset(("ridge", "drift"), 60, 10),
-    "best": Preset(("ridge", "drift", "theta", "lightgbm"), 60, 10),
+    "best": Preset(("ridge", "drift", "theta", "lightgbm"), 30, 10),
 }
 BASELINE = "seasonal_naive"
 
