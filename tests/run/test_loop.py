@@ -111,6 +111,7 @@ def test_a_live_project_misses_what_it_comes_to_too_late_and_scores_it_as_declar
     assert (done.forecasts, done.missed, done.settled) == (0, 8 // 2, 4)
     record = Results(project).record(project.targets["next_day"], "us")
     assert record.not_scored() == {"missing": 4}
+    assert (record.mean, record.baseline_mean) == (100.0, 100.0), "silence costs the declared bound"
     assert verify_log(project.log_folder, [project.trusted()]).ok
 
 
