@@ -51,7 +51,8 @@ class LogLock:
         self.path = path
         make_folder(path.parent)
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
+            # A log may be written by another thread than the one that opened it, one at a time.
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
         except sqlite3.OperationalError as error:
             raise SetupError(f"the lock database {path} cannot be opened: {error}.") from None
         try:

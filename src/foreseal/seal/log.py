@@ -145,12 +145,14 @@ class Log(LogReader):
         tiles = edge.append([leaf_hash(entry) for entry in fresh], size)
         new = Head(size + len(fresh), edge.root())
 
+        # Should this fail, the next append removes what it has written.
+        self._superseded |= partials_of(size) | partials_of(new.size)
         write_files(bundles)
         write_files({self.folder / path: data for path, data in tiles})
         self._lock.swap(Head(size, self.checkpoint.root), new)
         self._edge = edge
         self._tail = (self._tail + fresh)[-(new.size % WIDTH) :] if new.size % WIDTH else []
-        self._superseded = (self._superseded | partials_of(size)) - partials_of(new.size)
+        self._superseded -= partials_of(new.size)
         self.checkpoint = Checkpoint(self.origin, new.size, new.root)
         self._tiles.grow(new.size)
         self._publish()
