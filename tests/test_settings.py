@@ -78,7 +78,7 @@ def test_hourly_cutoffs_are_an_hour_apart_across_a_clock_change() -> None:
         ("decimals = 1", "decimals = true", "not int", ""),
         ("end = 2018-09-29", "end = 2018-07-29", "lies before start", ""),
         ('known_at = { delay = "1h" } ', 'known_at = "delay" ', 'write "load"', ""),
-        ('forecasters = ["us"]', 'forecasters = ["baseline"]', "choose another forecaster", ""),
+        ('forecasters = ["us"]', 'forecasters = ["baseline"]', "names one forecaster", ""),
     ],
 )
 def test_a_mistake_is_named_with_its_place(old: str, new: str, message: str, hint: str) -> None:

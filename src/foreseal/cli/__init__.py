@@ -18,6 +18,7 @@ from foreseal.errors import ForesealError
 VERBS = (
     "init",
     "collect",
+    "export",
     "forecast",
     "decide",
     "approve",

@@ -1,0 +1,31 @@
+"""foreseal export"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from foreseal.cli.terminal import Terminal, json_option, project_option
+
+
+@click.command("export")
+@click.argument("dataset")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@project_option
+@json_option
+def command(dataset: str, file: Path, folder: str, as_json: bool) -> None:
+    """Write every vintage of DATASET to FILE (.parquet or .csv), with both clocks.
+
+    A dataset of cases gives two files, with -features and -labels in their names.
+    """
+    from foreseal.errors import UsageError
+    from foreseal.run import Project
+
+    terminal = Terminal(as_json)
+    if file.suffix not in (".parquet", ".csv"):
+        raise UsageError(f"{file} is neither .parquet nor .csv.", hint="Name the file accordingly.")
+    with Project.open(folder).store() as store:
+        rows = store.export(dataset, file, "csv" if file.suffix == ".csv" else "parquet")
+    terminal.say(f"Wrote {rows} vintages of {dataset}.")
+    terminal.result({"dataset": dataset, "rows": rows})
