@@ -151,8 +151,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=os.environ.get("FORESEAL_BENCH_DIR")) as name:
         folder = Path(name)
         for result in (
-            *large_appends(folder, 1_000_000 // scale, options.runs),
             *small_appends(folder, 1500),
+            *large_appends(folder, 1_000_000 // scale, options.runs),
             *reads(folder, 10_000_000 // scale, 365),
         ):
             result = {"bench": "store", "durability": DURABILITY} | result

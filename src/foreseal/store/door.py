@@ -121,6 +121,8 @@ def _refuse(frame: pl.DataFrame, part: Part, file: str) -> tuple[pl.DataFrame, l
 
 
 def _rejected(rows: pl.DataFrame, column: str, reason: str, file: str) -> list[Rejected]:
+    if rows.is_empty():
+        return []
     values = rows.select(
         "row", value=pl.col(column).dt.to_string("iso") if rows[column].dtype.is_temporal() else column
     )

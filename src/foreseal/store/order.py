@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,15 +12,27 @@ _SMALL = 20_000
 _FEW = 1 << 16  # distinct ids up to which ranking them is cheaper than comparing strings
 
 
-def neighbours(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[bool, bool]:
-    """Is ``frame`` sorted by ``columns``, and has it neighbours that are equal in all of them?"""
-    less, equal = pl.lit(False), pl.lit(True)
+def neighbours(frame: pl.DataFrame, columns: Sequence[str], keys: int = 0) -> tuple[bool, bool, bool]:
+    """Is ``frame`` sorted by ``columns``, and has it neighbours that are equal in all of them?
+
+    Lastly, has it neighbours that are equal in the first ``keys`` of them (in all, if 0)?
+    """
+    ascending, equal, prefix = frame.select(_comparisons(tuple(columns), keys or len(columns))).row(0)
+    return ascending, equal, prefix
+
+
+@functools.lru_cache(64)
+def _comparisons(columns: tuple[str, ...], keys: int) -> list[pl.Expr]:
+    ascending = pl.lit(True)
     for name in reversed(columns):
         this, previous = pl.col(name), pl.col(name).shift(1)
-        less = (this < previous) | ((this == previous) & less)
-        equal = (this == previous) & equal
-    unsorted, repeated = frame.select(less.any().alias("less"), equal.any().alias("equal")).row(0)
-    return not unsorted, bool(repeated)
+        ascending = (this > previous) | ((this == previous) & ascending)
+    same = [pl.col(name) == pl.col(name).shift(1) for name in columns]
+    return [
+        ascending.fill_null(True).all().alias("ascending"),
+        pl.all_horizontal(same).any().alias("equal"),
+        pl.all_horizontal(same[:keys]).any().alias("prefix"),
+    ]
 
 
 def sort_rows(frame: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:

@@ -90,7 +90,8 @@ class Rows:
 
     def put(self, dataset: int, name: str, part: Part, n: int, rows: pl.DataFrame) -> None:
         """Keep the rows of append ``n``, sorted by key, in the transaction that is under way."""
-        frame = rows.select(*part.columns, n=pl.lit(n, pl.Int64))
+        number = pl.Series("n", [n], pl.Int64).new_from_index(0, rows.height)
+        frame = rows[list(part.columns)].insert_column(len(part.columns), number)
         if frame.height >= HOT_ROWS:
             self._write(dataset, name, part, frame)
             return

@@ -165,7 +165,7 @@ class Store:
             refused += early
             keep_rejected(self._db, number, table, refused, now)
             near = self._near(number, table, fresh)
-            accepted = admit(fresh, near, table, rule, now, self._last_sealed(number))
+            accepted = admit(fresh, near, table, rule, now, self._last_sealed(number), sifted.single)
             new = accepted.rows
             n = self.latest_n(dataset)
             if new.height:

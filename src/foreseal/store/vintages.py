@@ -28,11 +28,15 @@ TIME = DTYPES["time"]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows sorted by keys and claim without contradictions, what was rejected, and how many were doubles."""
+    """Rows sorted by keys and claim without contradictions, what was rejected, and how many were doubles.
+
+    ``single`` tells that no two rows have the same key.
+    """
 
     rows: pl.DataFrame
     conflicts: pl.DataFrame
     doubles: int
+    single: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,12 @@ class Accepted:
 def sift(rows: pl.DataFrame, part: Part, rule: Literal["column", "delay", "load"]) -> Batch:
     """Sort a batch, drop rows that say the same twice, set aside those that contradict each other."""
     by = [*part.keys, "known_at"] if rule == "column" else list(part.keys)
-    ascending, doubled = neighbours(rows, by)
+    ascending, doubled, several = neighbours(rows, by, len(part.keys))
     if not ascending:
         rows = sort_rows(rows, by)
-        doubled = neighbours(rows, by)[1]
+        _, doubled, several = neighbours(rows, by, len(part.keys))
     if not doubled:
-        return Batch(rows, rows.clear(), 0)
+        return Batch(rows, rows.clear(), 0, not several)
     as_before = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in by).fill_null(False)
     agrees = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in part.values)
     marked = rows.with_columns(__again=as_before, __group=(~as_before).cum_sum())
@@ -63,7 +67,8 @@ def sift(rows: pl.DataFrame, part: Part, rule: Literal["column", "delay", "load"
     kept = marked.filter(~pl.col("__again") & ~pl.col("__conflict"))
     conflicts = marked.filter("__conflict")
     doubles = rows.height - kept.height - conflicts.height
-    return Batch(kept.select(rows.columns), conflicts.select(rows.columns), doubles)
+    single = rule != "column" or not neighbours(kept, part.keys)[1]
+    return Batch(kept.select(rows.columns), conflicts.select(rows.columns), doubles, single)
 
 
 def admit(
@@ -73,13 +78,14 @@ def admit(
     rule: KnownAt,
     recorded_at: datetime,
     sealed: datetime | None,
+    single: bool,
 ) -> Accepted:
     """The rows of a sifted batch that are new, given all vintages that are ``known`` of the same keys.
 
-    ``known`` may hold other keys too. ``sealed`` is the latest cutoff that has been sealed.
+    ``known`` may hold other keys too. ``sealed`` is the latest cutoff that has been sealed; ``single`` as in
+    `Batch`.
     """
     now = pl.lit(recorded_at, TIME)
-    single = rule.kind != "column" or not neighbours(rows, part.keys)[1]
     if known.height:
         known = match_keys(rows, known, part.keys)
     if known.is_empty() and single:
