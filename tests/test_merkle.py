@@ -87,6 +87,19 @@ def test_every_root_up_to_130_leaves_is_the_defined_one() -> None:
         assert merkle.Frontier(frontier.size, frontier.peaks).root() == ROOTS[n + 1]
 
 
+def test_a_tree_in_memory_has_the_defined_hashes_and_every_earlier_root() -> None:
+    tree = merkle.Tree()
+    for n, leaf in enumerate(LEAVES):
+        assert tree.root() == ROOTS[n]
+        tree.append(leaf)
+    assert [tree.root(n) for n in range(131)] == ROOTS
+    assert all(tree.read(at, i) == read(at, i) for at in range(8) for i in range(130 >> at))
+    assert merkle.Tree(LEAVES).root() == ROOTS[130]
+    for size in (-1, 131):
+        with pytest.raises(UsageError):
+            tree.root(size)
+
+
 def test_every_leaf_of_every_tree_up_to_130_leaves_is_proved_and_found_nowhere_else() -> None:
     cache = {(level, i): read(level, i) for level in range(8) for i in range(130 >> level)}
     for size in range(1, 131):

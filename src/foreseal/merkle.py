@@ -64,6 +64,42 @@ class Frontier:
         return fold(self.peaks)
 
 
+class Tree:
+    """A growing tree that keeps every hash in memory; ``read`` is a hash reader for proofs."""
+
+    __slots__ = ("_levels", "size")
+
+    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
+        self.size = 0
+        self._levels: list[list[bytes]] = [[]]
+        for leaf in leaves:
+            self.append(leaf)
+
+    def append(self, leaf: bytes) -> None:
+        """Add one leaf hash."""
+        levels, size, level = self._levels, self.size, 0
+        levels[0].append(leaf)
+        while size & 1:
+            pair = levels[level]
+            level += 1
+            if level == len(levels):
+                levels.append([])
+            levels[level].append(sha256(b"\x01" + pair[-2] + pair[-1]).digest())
+            size >>= 1
+        self.size += 1
+
+    def read(self, level: int, index: int) -> bytes:
+        """Root of the complete subtree of ``2**level`` leaves at ``index``."""
+        return self._levels[level][index]
+
+    def root(self, size: int | None = None) -> bytes:
+        """Root of the first ``size`` leaves (all of them, if not given)."""
+        size = self.size if size is None else size
+        if not 0 <= size <= self.size:
+            raise UsageError(f"there is no root of {size} in a tree of {self.size} leaves.")
+        return subtree_root(0, size, self.read)
+
+
 def fold(peaks: Sequence[bytes]) -> bytes:
     """Root over the complete subtrees of a tree, given largest (leftmost) first."""
     if not peaks:
@@ -95,17 +131,15 @@ def inclusion_proof(index: int, size: int, read: HashReader) -> list[bytes]:
     """Sibling hashes from the leaf up that prove leaf ``index`` in the tree of ``size`` leaves."""
     if not 0 <= index < size:
         raise UsageError(f"there is no leaf {index} in a tree of {size} leaves.")
-    proof = []
-    start, end = 0, size
-    while end - start > 1:
-        middle = start + _split(end - start)
-        if index < middle:
-            proof.append(subtree_root(middle, end, read))
-            end = middle
-        else:
-            proof.append(subtree_root(start, middle, read))
-            start = middle
-    return proof[::-1]
+    proof, level, last = [], 0, size - 1
+    while last:
+        sibling = index ^ 1
+        if sibling < last:
+            proof.append(read(level, sibling))
+        elif sibling == last:
+            proof.append(subtree_root(sibling << level, size, read))
+        index, last, level = index >> 1, last >> 1, level + 1
+    return proof
 
 
 def consistency_proof(old: int, new: int, read: HashReader) -> list[bytes]:
