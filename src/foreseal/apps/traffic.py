@@ -50,7 +50,7 @@ forecasters = ["us"]
 
 MODELS = """
 [models]
-preset = "balanced"
+members = ["ridge(holidays='US')", "drift"]   # the preset "balanced", told about federal holidays
 """
 
 DECISION = """

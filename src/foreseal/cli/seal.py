@@ -28,20 +28,20 @@ def command(ctx: click.Context, folder: str, as_json: bool) -> None:
 
 @command.command("adopt")
 @click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-C", "--project", "here", default="", type=click.Path(), help="Project folder.")
 @json_option
 @click.pass_obj
-def adopt(folder: str, checkpoint: Path, as_json: bool) -> None:
+def adopt(folder: str, checkpoint: Path, here: str, as_json: bool) -> None:
     """Take a restored log into use, after comparing it with CHECKPOINT.
 
     CHECKPOINT is the latest checkpoint of this log that you hold from elsewhere: a copy, a receipt's last
-    lines, a witness. The log on disk must extend it. The project is named before the word adopt:
-    foreseal seal -C my-city adopt CHECKPOINT
+    lines, a witness. The log on disk must extend it.
     """
     from foreseal.run import Project
     from foreseal.seal.log import Log
 
     terminal = Terminal(as_json)
-    project = Project.open(folder)
+    project = Project.open(here or folder)
     found = Log.adopt(project.log_folder, project.signer(), checkpoint.read_bytes())
     terminal.say(f"The log {found.origin} continues at {found.size} entries.")
     terminal.result({"origin": found.origin, "size": found.size})
