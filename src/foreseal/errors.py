@@ -80,9 +80,13 @@ class Busy(SetupError):
 
 
 class ProofError(ForesealError):
-    """A check said no."""
+    """A check said no. ``code`` is the stable name of what is wrong (docs/evidence.md), or empty."""
 
     exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
 
 
 class Malformed(ProofError):

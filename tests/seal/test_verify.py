@@ -398,7 +398,8 @@ def test_a_live_forecast_that_its_author_dates_after_the_deadline_is_late(ledger
     ledger.dataset("d", "series")
     model, declared = ledger.model(), ledger.target("volume", "d", "series", mode="live")
     ledger.at = CUTOFFS[0] + timedelta(hours=2)
-    ledger.forecast(ledger.about("volume", declared, 0), "us", model, series_forecast(0))
+    about = {**ledger.about("volume", declared, 0), "mode": "live"}
+    ledger.forecast(about, "us", model, series_forecast(0))
     history, track = ledger.track("volume")
     assert history.standing(track, "us", 0).status == "late"
 

@@ -86,11 +86,17 @@ def parse_entry(raw: bytes) -> Entry:
     """
     if len(raw) > MAX_ENTRY:
         raise Malformed(f"an entry has {len(raw)} bytes; the limit is {MAX_ENTRY}.")
-    fields = check_fields(jcs.decode(raw))
+    found = jcs.decode(raw)
+    try:
+        fields = check_fields(found)
+    except Malformed as error:
+        raise Malformed(error.message, code="fields") from None
     unsigned = {key: value for key, value in fields.items() if key != "sig"}
     author, signature = str(fields["author"]), bytes.fromhex(str(fields["sig"]))
     if not ed25519_verifies(parse_author(author), _DOMAIN + jcs.encode(unsigned), signature):
-        raise Tampered(f"the signature in a {fields['kind']} entry is not by its author {author}.")
+        raise Tampered(
+            f"the signature in a {fields['kind']} entry is not by its author {author}.", code="signature"
+        )
     return Entry(raw, fields)
 
 

@@ -273,7 +273,19 @@ class Payloads:
     def get(self, digest: str, size: int) -> bytes:
         """Read a payload. Raises `Tampered` if it is missing or not what the entry refers to."""
         path = self.path(digest)
-        data = read_file(path, MAX_PAYLOAD)
-        if len(data) != size or sha256(data).hexdigest() != digest:
-            raise Tampered(f"{path} does not hold the payload of {size} bytes with this digest.")
+        try:
+            data = read_file(path, MAX_PAYLOAD)
+        except Tampered as error:
+            raise Tampered(error.message, code="payload-missing") from None
+        except Malformed as error:
+            raise Malformed(error.message, code="payload-differs") from None
+        check_payload(data, digest, size, str(path))
         return data
+
+
+def check_payload(data: bytes, digest: str, size: int, where: str) -> None:
+    """Raise `Tampered` unless these are the ``size`` bytes with this SHA-256 (hexadecimal)."""
+    if len(data) != size or sha256(data).hexdigest() != digest:
+        raise Tampered(
+            f"{where} does not hold the payload of {size} bytes with this digest.", code="payload-differs"
+        )

@@ -29,6 +29,7 @@ from foreseal.seal.fields import (
 )
 
 VERSION = 1
+MAX_INTEGER = 2**53 - 1
 MAX_PAYLOAD = 1 << 26
 MAX_ROWS = 1 << 24
 MAX_SEQ = 10**7 - 1
@@ -67,7 +68,7 @@ KINDS: Mapping[str, Mapping[str, Check]] = {
     "identity": {
         "name": _name,
         "key": fields.author,
-        "action": choice("add"),
+        "action": choice("add", "rotate", "revoke"),
         "role": _name,
     },
     "dataset": {
@@ -192,6 +193,12 @@ KINDS: Mapping[str, Mapping[str, Check]] = {
 }
 
 _OPTIONAL: Mapping[str, Mapping[str, Check]] = {
+    "identity": {
+        "recovery": fields.author,
+        "previous": fields.author,
+        "previous_sig": hexadecimal(64),
+        "from": integer(0, MAX_INTEGER),
+    },
     "forecast": {"payload": _payload, "commitment": hexadecimal(32)},
 }
 
@@ -212,7 +219,13 @@ def check_fields(entry: object) -> dict[str, Any]:
 
 
 def _check_identity(entry: Mapping[str, Any]) -> None:
-    if entry["author"] != entry["key"]:
+    action = entry["action"]
+    own: set[str] = {"add": set(), "rotate": {"previous", "previous_sig"}, "revoke": {"from"}}[action]
+    if {"previous", "previous_sig", "from"} & entry.keys() != own:
+        raise Malformed(f"identity: the action {action!r} has other fields.")
+    if action == "revoke" and "recovery" in entry:
+        raise Malformed("identity: whoever revokes a key declares no recovery key.")
+    if action != "revoke" and entry["author"] != entry["key"]:
         raise Malformed("identity: a key is added by itself, to prove that its owner holds it.")
 
 

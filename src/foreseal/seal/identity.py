@@ -1,0 +1,188 @@
+"""Who may say something: keys that were added, what replaced them, and which were revoked.
+
+A key and all that replace it are one *line*, and one author. Only the current key of a line may speak; a
+recovery key, declared beforehand, can rotate and revoke and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from foreseal.errors import Malformed, ProofError, Tampered
+from foreseal.seal import jcs
+from foreseal.seal.entry import Entry, parse_entry
+from foreseal.seal.keys import parse_author
+from foreseal.seal.note import ed25519_verifies
+
+_DOMAIN = b"foreseal/rotate/v1\n"
+_REVOKE = b'"action":"revoke"'
+_OUTCOME = b'"kind":"outcome"'
+_IDENTITY = b'"kind":"identity"'
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A key is void from the index ``holds`` on; the entry at ``index`` said so."""
+
+    holds: int
+    index: int
+
+
+def sign_rotation(unsigned: Mapping[str, Any], previous: Ed25519PrivateKey) -> str:
+    """``previous_sig`` of a rotation: the key before, or a recovery key, consents to the entry.
+
+    ``unsigned`` has all fields of the entry but ``sig`` and ``previous_sig``.
+    """
+    return previous.sign(_DOMAIN + jcs.encode(dict(unsigned))).hex()
+
+
+@dataclass(slots=True)
+class Identities:
+    """The keys of a log after the identity entries taken so far.
+
+    ``revoked`` may hold from the start what later entries will revoke (:func:`find_revocations`), because a
+    revocation reaches back.
+    """
+
+    revoked: dict[str, Revocation] = field(default_factory=dict)
+    lines: dict[str, str] = field(default_factory=dict)
+    _current: dict[str, str] = field(default_factory=dict)
+    _recovery: dict[str, set[str]] = field(default_factory=dict)
+
+    def line(self, key: str) -> str:
+        """The first key of the line that a key belongs to; the key itself if it is unknown."""
+        return self.lines.get(key, key)
+
+    def same(self, one: str | None, other: str) -> bool:
+        """Whether two keys are one author's."""
+        return one is not None and self.line(one) == self.line(other)
+
+    def current(self, key: str) -> str | None:
+        """The key that replaced a key, or itself; None if the key is unknown."""
+        return self._current.get(self.line(key))
+
+    def check(self, author: str, index: int) -> bool:
+        """Whether an entry by ``author`` at ``index`` counts; False if a later revocation sets it aside.
+
+        Raises `Malformed` if it could have been known that it does not.
+        """
+        if author not in self.lines:
+            raise Malformed(f"its author {author} has no identity in this log.", code="identity")
+        void = self.revoked.get(author)
+        if void and void.index < index:
+            raise Malformed(f"its author's key was revoked in entry {void.index}.", code="revoked")
+        if void and void.holds <= index:
+            return False
+        if self.current(author) != author:
+            raise Malformed(f"its author's key was replaced by {self.current(author)}.", code="revoked")
+        return True
+
+    def take(self, index: int, entry: Entry, judged: int) -> bool:
+        """Take an identity entry; ``judged`` is the index of the last outcome before it, or -1.
+
+        False if a later revocation sets it aside. Raises `Malformed` or `Tampered` if it has no right.
+        """
+        action, key = entry["action"], entry["key"]
+        if action == "add":
+            if key not in self.lines:
+                self.lines[key] = self._current[key] = key
+                self._recovery[key] = set()
+                self._recover(key, entry)
+        elif action == "rotate":
+            return self._rotate(index, entry)
+        else:
+            self._revoke(index, entry, judged)
+        return True
+
+    def _recover(self, line: str, entry: Entry) -> None:
+        if "recovery" in entry.fields:
+            self._recovery[line].add(entry["recovery"])
+
+    def _speaks(self, key: str, index: int) -> bool:
+        """Whether a key could speak as far as the entries before ``index`` tell."""
+        void = self.revoked.get(key)
+        return self.current(key) == key and not (void and void.index < index)
+
+    def _rotate(self, index: int, entry: Entry) -> bool:
+        key, previous = entry["key"], entry["previous"]
+        if key in self.lines:
+            raise Malformed(f"the key {key} is in this log already.", code="identity")
+        if previous not in self.lines:
+            raise Malformed(f"the key {previous} has no identity in this log.", code="identity")
+        line = self.line(previous)
+        consents = [*([previous] if self._speaks(previous, index) else ()), *sorted(self._recovery[line])]
+        unsigned = {
+            name: value for name, value in entry.fields.items() if name not in ("sig", "previous_sig")
+        }
+        message, signature = _DOMAIN + jcs.encode(unsigned), bytes.fromhex(entry["previous_sig"])
+        by = next((a for a in consents if ed25519_verifies(parse_author(a), message, signature)), None)
+        if by is None:
+            raise Tampered(
+                f"the rotation is signed neither by {previous}, as the current key, nor by a recovery key.",
+                code="signature",
+            )
+        self.lines[key], void = line, self.revoked.get(previous)
+        if by == previous and void and void.holds <= index:
+            # Whoever held the key by then is not its owner, and neither is who they handed it to.
+            self.revoked.setdefault(key, Revocation(index, void.index))
+            return False
+        self._current[line] = key
+        self._recover(line, entry)
+        return True
+
+    def _revoke(self, index: int, entry: Entry, judged: int) -> None:
+        author, key = entry.author, entry["key"]
+        if key not in self.lines:
+            raise Malformed(f"the key {key} has no identity in this log.", code="identity")
+        line = self.line(key)
+        recovers = author in self._recovery[line]
+        if not recovers and not (self.same(author, key) and self._speaks(author, index)):
+            raise Malformed(f"{author} has no right to revoke {key}.", code="identity")
+        if entry["from"] > index:
+            raise Malformed("a revocation does not begin after the entry that says so.", code="identity")
+        found = Revocation(max(entry["from"], judged + 1), index)
+        known = self.revoked.get(key)
+        self.revoked[key] = replace(known, holds=min(known.holds, found.holds)) if known else found
+
+
+def find_revocations(raws: Iterable[bytes]) -> dict[str, Revocation]:
+    """What the identity entries of a whole log revoke, by key.
+
+    A revocation holds from the index it names, but not back behind the last outcome before it: nobody can
+    take back what has been judged.
+    """
+    raws = raws if isinstance(raws, Sequence) else list(raws)
+    if not any(_REVOKE in raw for raw in raws):
+        return {}
+    found = Identities()
+    for index, raw in enumerate(raws):
+        # In canonical JSON these bytes occur as a member and nowhere inside a text; parsing decides.
+        if _IDENTITY in raw:
+            entry = _parsed(raw)
+            if entry is not None and entry.kind == "identity":
+                judged = _last_outcome(raws, index) if entry["action"] == "revoke" else -1
+                try:
+                    found.take(index, entry, judged)
+                except ProofError:
+                    continue  # the replay names it
+    return found.revoked
+
+
+def _last_outcome(raws: Sequence[bytes], index: int) -> int:
+    for at in range(index - 1, -1, -1):
+        if _OUTCOME in raws[at]:
+            entry = _parsed(raws[at])
+            if entry is not None and entry.kind == "outcome":
+                return at
+    return -1
+
+
+def _parsed(raw: bytes) -> Entry | None:
+    try:
+        return parse_entry(raw)
+    except ProofError:
+        return None
