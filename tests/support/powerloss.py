@@ -17,6 +17,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,17 +56,51 @@ def record(command: Sequence[str], root: Path, trace: Path, **environ: str) -> F
     )
 
 
-def inject(command: Sequence[str], cwd: Path, call: str, when: int, error: str = "EIO") -> Finished:
-    """Run a program in which the ``when``-th ``call`` (counted from 1) fails with ``error``."""
-    strace = ["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}"]
+def inject(
+    command: Sequence[str], cwd: Path, call: str, when: int, fault: str = "EIO", **environ: str
+) -> Finished:
+    """Run a program whose ``when``-th ``call`` (counted from 1) fails, or is where it is killed.
+
+    ``fault`` is an error such as ``ENOSPC``, or ``SIGKILL``.
+    """
+    # With the fast filter strace injects errors, but no signals.
+    kind, fast = ("signal", ()) if fault.startswith("SIG") else ("error", ("--seccomp-bpf",))
+    strace = ["strace", "-f", *fast, "-o", "/dev/null", "-e", f"trace={call}"]
     return subprocess.run(
-        [*strace, "-e", f"inject={call}:error={error}:when={when}", *command],
+        [*strace, "-e", f"inject={call}:{kind}={fault}:when={when}", *command],
         cwd=cwd,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environ},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def file_calls(
+    command: Sequence[str], cwd: Path, trace: Path, mark: str, **environ: str
+) -> list[tuple[str, int]]:
+    """The system calls on files between the first two writes of ``mark``: name, and its number so far.
+
+    Memory maps are left out: they do not reach the disk by themselves.
+    """
+    subprocess.run(
+        ["strace", "-f", "-o", str(trace), "-e", "trace=%file,%desc", *command],
+        cwd=cwd,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environ},
+        capture_output=True,
+        check=True,
+    )
+    found, seen, marks = [], Counter[str](), 0
+    for line in trace.read_text("utf-8", "backslashreplace").splitlines():
+        match = re.match(r"\d+ +(\w+)\(", line)
+        if match is None:
+            continue
+        seen[match[1]] += 1
+        if f'"{mark}' in line:
+            marks += 1
+        elif marks == 1 and match[1] != "mmap":
+            found.append((match[1], seen[match[1]]))
+    return found
 
 
 def python(script: Path, *arguments: object) -> list[str]:

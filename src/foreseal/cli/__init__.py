@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sqlite3
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from foreseal import __version__
-from foreseal.errors import ForesealError
+from foreseal.errors import ForesealError, SetupError
 
 VERBS = (
     "init",
@@ -28,8 +29,12 @@ VERBS = (
     "run",
     "status",
     "doctor",
+    "backup",
+    "restore",
     "demo",
 )
+
+_DISK = "What was acknowledged before is safe. See to the disk or the permissions, then run it again."
 
 
 class Verbs(click.Group):
@@ -80,8 +85,17 @@ def main(args: list[str] | None = None) -> Any:
         error.show()
         sys.exit(error.exit_code)
     except ForesealError as error:
-        print(f"Error: {error.message}", file=sys.stderr)  # noqa: T201
-        if error.hint:
-            print(error.hint, file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_code)
+        _stop(error.message, error.hint, error.exit_code)
+    except OSError as error:
+        what = error.strerror or str(error)
+        _stop(f"{error.filename}: {what}." if error.filename else f"{what}.", _DISK, SetupError.exit_code)
+    except sqlite3.OperationalError as error:
+        _stop(f"a database of the project cannot be used: {error}.", _DISK, SetupError.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _stop(message: str, hint: str, code: int) -> NoReturn:
+    print(f"Error: {message}", file=sys.stderr)  # noqa: T201
+    if hint:
+        print(hint, file=sys.stderr)  # noqa: T201
+    sys.exit(code)

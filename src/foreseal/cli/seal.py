@@ -34,14 +34,21 @@ def command(ctx: click.Context, folder: str, as_json: bool) -> None:
 def adopt(folder: str, checkpoint: Path, here: str, as_json: bool) -> None:
     """Take a restored log into use, after comparing it with CHECKPOINT.
 
-    CHECKPOINT is the latest checkpoint of this log that you hold from elsewhere: a copy, a receipt's last
-    lines, a witness. The log on disk must extend it.
+    CHECKPOINT is the latest checkpoint of this log that you hold from elsewhere: a copy, a witness, or a
+    receipt (.tlog-proof), which carries one. The log on disk must extend it.
     """
     from foreseal.run import Project
+    from foreseal.seal.disk import read_file
     from foreseal.seal.log import Log
+    from foreseal.seal.receipt import MAX_RECEIPT, SUFFIX, parse_receipt
 
     terminal = Terminal(as_json)
     project = Project.open(here or folder)
-    found = Log.adopt(project.log_folder, project.signer(), checkpoint.read_bytes())
+    trusted = read_file(checkpoint, MAX_RECEIPT)
+    if checkpoint.suffix == SUFFIX:
+        receipt = parse_receipt(trusted)
+        receipt.check()
+        trusted = receipt.checkpoint
+    found = Log.adopt(project.log_folder, project.signer(), trusted)
     terminal.say(f"The log {found.origin} continues at {found.size} entries.")
     terminal.result({"origin": found.origin, "size": found.size})
