@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from foreseal.pages.gather import gather
 from foreseal.pages.render import render_report
 from foreseal.run import Project
 from foreseal.run.create import create
+from foreseal.run.loop import Done
 from foreseal.run.receipts import verify_receipts, write_receipts
 from foreseal.run.results import Results
 from foreseal.seal.verify import verify_log
 
 NEEDS = {"cases": "sklearn", "plots": "bokeh"}
+Finished = tuple[Project, Done]
 SHORTER = {"traffic": ("end = 2018-09-29", "end = 2018-08-02")}
 
 
@@ -42,23 +45,28 @@ def example(name: str, folder: Path) -> Project:
     return Project.open(folder)
 
 
-@pytest.mark.parametrize("name", names())
-def test_an_example_ends_with_a_verified_log_and_verified_receipts(name: str, tmp_path: Path) -> None:
-    project = example(name, tmp_path / name)
-    done = go(project)
+@pytest.fixture(scope="module", params=names())
+def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
+    """An example that has run, with what the run did; it must not be changed."""
+    folder = tmp_path_factory.mktemp("examples")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORESEAL_STATE", str(folder / "state"))
+        project = example(request.param, folder / request.param)
+        yield project, go(project)
+
+
+def test_an_example_ends_with_a_verified_log_and_verified_receipts(finished: Finished) -> None:
+    project, done = finished
     cutoffs = sum(len(target.cutoffs) for target in project.targets.values())
     assert (done.settled, done.missed, done.forecasts) == (cutoffs, 0, 2 * cutoffs)
     assert verify_log(project.log_folder, [project.trusted()]).ok
     verdicts = verify_receipts(project, write_receipts(project))
     assert len(verdicts) == done.forecasts + done.settled + done.decisions
     assert all(verdict.ok for verdict in verdicts.values())
-    assert go(project).nothing
 
 
-@pytest.mark.parametrize("name", names())
-def test_an_example_writes_a_report_that_says_what_a_replay_proves(name: str, tmp_path: Path) -> None:
-    project = example(name, tmp_path / name)
-    go(project)
+def test_an_example_writes_a_report_that_says_what_a_replay_proves(finished: Finished) -> None:
+    project, _ = finished
     data = gather(project, write_receipts(project), LiveClock().now())
     for lang in ("en", "zh"):
         page = render_report(data, lang=lang, figures=False)
