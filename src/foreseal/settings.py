@@ -232,12 +232,30 @@ class DecisionTable:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessesTable:
+    """``[seal] witnesses = { need, of, tolerate, own, wait }``: who cosigns, and how many must.
+
+    ``of`` lists ``"VKEY URL"``; ``own`` names those that the log's operator runs; ``wait`` is how long
+    sealing waits for them.
+    """
+
+    need: int
+    of: tuple[str, ...]
+    tolerate: int = 0
+    own: tuple[str, ...] = ()
+    wait: timedelta = field(default=timedelta(seconds=2), metadata={"convert": _span})
+
+
+@dataclass(frozen=True, slots=True)
 class SealTable:
-    """``[seal]``: the log's origin, and the public keys that are trusted inside this project."""
+    """``[seal]``: the log's origin, the public keys that are trusted inside this project, and witnesses."""
 
     origin: str
     key: str = ""
     author: str = ""
+    witnesses: WitnessesTable | None = field(
+        default=None, metadata={"convert": lambda v: build(WitnessesTable, v, "witnesses in [seal]")}
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def command(folder: Path, app: str, as_json: bool) -> int:
     decisions = show_decisions(terminal, project)
     terminal.say("4. Checking everything offline, from the published bytes and the log key alone.")
     receipts = write_receipts(project)
-    verdict = verify_log(project.log_folder, [project.trusted()])
+    verdict = verify_log(project.log_folder, project.trust())
     verdicts = verify_receipts(project, receipts)
     good = sum(each.ok for each in verdicts.values())
     for line in (*verdict.statements, *(f"problem: {each}" for each in verdict.problems)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import click
 from foreseal.cli.terminal import Terminal, json_option, project_option
 
 if TYPE_CHECKING:
-    from foreseal.seal.note import Verifier
+    from foreseal.seal.policy import Policy
     from foreseal.seal.verify import Verdict
 
 
@@ -55,33 +56,32 @@ def command(
     return 0 if good == len(found) else 1
 
 
-def _trusted(
-    keys: tuple[str, ...], policy: Path | None, folder: str, paths: tuple[Path, ...]
-) -> list[Verifier]:
+def _trusted(keys: tuple[str, ...], policy: Path | None, folder: str, paths: tuple[Path, ...]) -> Policy:
     from foreseal.errors import DataError
     from foreseal.seal.policy import Policy, parse_policy
     from foreseal.settings import FILE_NAME
 
-    trusted: list[Verifier] = list(Policy.of(keys).logs)
+    trusted = Policy.of(keys)
     if policy:
         try:
-            trusted += parse_policy(policy.read_text("utf-8")).logs
+            found = parse_policy(policy.read_text("utf-8"))
         except UnicodeDecodeError:
             raise DataError(f"{policy} is not a policy file: it is not UTF-8.") from None
-    if not trusted and (not paths or (Path(folder) / FILE_NAME).is_file()):
+        trusted = replace(found, logs=tuple(dict.fromkeys((*trusted.logs, *found.logs))))
+    if not trusted.logs and (not paths or (Path(folder) / FILE_NAME).is_file()):
         from foreseal.run import Project
 
-        trusted = [Project.open(folder).trusted()]
+        trusted = Project.open(folder).trust()
     return trusted
 
 
-def _check(path: Path, trusted: list[Verifier]) -> Verdict:
+def _check(path: Path, trusted: Policy) -> Verdict:
     from foreseal.seal.verify import verify_log, verify_receipt
 
     return verify_log(path, trusted) if path.is_dir() else verify_receipt(path.read_bytes(), trusted)
 
 
-def _project(folder: str, trusted: list[Verifier]) -> dict[str, Verdict]:
+def _project(folder: str, trusted: Policy) -> dict[str, Verdict]:
     from foreseal.run import Project
     from foreseal.seal.receipt import SUFFIX
 

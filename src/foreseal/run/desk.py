@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from foreseal.clock import LiveClock
 from foreseal.errors import Refused
 from foreseal.run.history import Said
+from foreseal.seal.cosigned import Sealing
 from foreseal.seal.entry import parse_entry, sign_entry
 from foreseal.seal.history import History
 from foreseal.seal.keys import author_id, public_bytes
@@ -21,12 +22,13 @@ class Desk:
     """Stages what is said in one step and seals it with one append, so that a step is whole or absent.
 
     Every entry goes through the verifier's own ``history`` first: what others would refuse is never sealed.
-    ``at`` in an entry is the machine's time, in replay too: a replay claims nothing about when it was made.
+    ``sealing`` tells when entries were sealed, where the log has witnesses. ``at`` in an entry is the
+    machine's time, in replay too: a replay claims nothing about when it was made.
     """
 
-    def __init__(self, log: Log, key: Ed25519PrivateKey) -> None:
+    def __init__(self, log: Log, key: Ed25519PrivateKey, sealing: Sealing | None = None) -> None:
         self.author = author_id(public_bytes(key))
-        self.history = History(log.payloads.get, recompute=False)
+        self.history = History(log.payloads.get, recompute=False, sealing=sealing)
         for raw in log.entries():
             self.history.add(parse_entry(raw))
         self._log, self._key = log, key

@@ -67,7 +67,7 @@ def _log_key(project: Project) -> str:
 
 def _log(project: Project) -> list[Finding]:
     try:
-        verdict = verify_log(project.log_folder, [project.trusted()])
+        verdict = verify_log(project.log_folder, project.trust())
     except ForesealError as error:
         return [Finding("log", False, error.message, error.hint)]
     if verdict.ok:

@@ -25,10 +25,12 @@ from foreseal.records import Target
 from foreseal.run import declare
 from foreseal.run.history import History, Said
 from foreseal.run.vault import Vault
+from foreseal.seal.cosigned import Sealing
 from foreseal.seal.entry import parse_entry
 from foreseal.seal.keys import load_key
-from foreseal.seal.note import Signer, Verifier, parse_vkey
+from foreseal.seal.note import Ed25519Verifier, Signer, parse_vkey
 from foreseal.seal.payload import Payloads
+from foreseal.seal.policy import Policy as Trust
 from foreseal.seal.reader import LogReader, read_log
 
 if TYPE_CHECKING:
@@ -103,7 +105,7 @@ class Project:
 
         return Store.open(self.folder / "store", create=True)
 
-    def trusted(self) -> Verifier:
+    def trusted(self) -> Ed25519Verifier:
         """The log key that these settings name."""
         if not self.settings.seal.key:
             raise SettingsError(
@@ -111,6 +113,18 @@ class Project:
                 hint="Write key = with the vkey that `foreseal init` printed.",
             )
         return parse_vkey(self.settings.seal.key)
+
+    def trust(self) -> Trust:
+        """The log key, the witnesses and the quorum that these settings name."""
+        table = self.settings.seal.witnesses
+        if table is None:
+            return Trust.of([self.trusted()])
+        return Trust.k_of_n([self.trusted()], table.need, table.of, tolerate=table.tolerate, own=table.own)
+
+    def sealing(self) -> Sealing | None:
+        """When the log's entries were sealed, by its witnesses; None if the settings name none."""
+        trust = self.trust()
+        return Sealing.of(trust, self.log_folder) if trust.witnesses else None
 
     def author_key(self) -> Ed25519PrivateKey:
         return load_key(self.folder / "keys" / "author.pem", passphrase())

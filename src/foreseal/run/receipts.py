@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from foreseal.run.history import Said
 from foreseal.seal.disk import write_files
-from foreseal.seal.receipt import SUFFIX
+from foreseal.seal.policy import Policy
+from foreseal.seal.receipt import SUFFIX, parse_receipt
 from foreseal.seal.verify import Verdict, verify_receipt
 
 if TYPE_CHECKING:
@@ -17,26 +18,36 @@ KINDS = ("forecast", "decision", "score")
 
 
 def write_receipts(project: Project) -> list[Path]:
-    """Write the receipts that are not there yet; returns all of them, in the order of the log."""
+    """Write the receipts that are not there yet; returns all of them, in the order of the log.
+
+    Where the log has witnesses, a receipt carries the first checkpoint that a quorum of them cosigned with
+    its entry; one that was written before there was such a checkpoint is written again.
+    """
     from foreseal.run.project import said
 
     reader, folder = project.reader(), project.folder / "out" / "receipts"
+    sealing, trust = project.sealing(), project.trust()
     paths, fresh = [], {}
     for each in said(reader):
         if each.body["kind"] not in KINDS:
             continue
         path = folder / _name(each)
         paths.append(path)
-        if not path.exists():
-            fresh[path] = bytes(reader.receipt(each.index))
+        head = sealing.head(each.index) if sealing else None
+        if not path.exists() or (head and not _is_witnessed(path, trust)):
+            fresh[path] = bytes(reader.receipt(each.index, head.signed if head else None))
     write_files(fresh)
     return paths
 
 
+def _is_witnessed(path: Path, trust: Policy) -> bool:
+    return trust.met(trust.open(parse_receipt(path.read_bytes()).checkpoint).by)
+
+
 def verify_receipts(project: Project, paths: list[Path]) -> dict[Path, Verdict]:
-    """Check receipt files by the key that the project's settings name; reads nothing of the log."""
-    keys = [project.trusted()]
-    return {path: verify_receipt(path.read_bytes(), keys) for path in paths}
+    """Check receipt files by the key and witnesses that the settings name; reads nothing of the log."""
+    trust = project.trust()
+    return {path: verify_receipt(path.read_bytes(), trust) for path in paths}
 
 
 def _name(said: Said) -> str:

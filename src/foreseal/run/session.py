@@ -26,6 +26,7 @@ from foreseal.run.forecasting import (
 from foreseal.run.history import History, Said
 from foreseal.run.project import Project, said
 from foreseal.run.settlement import settle
+from foreseal.run.witnessing import Witnessed, get_witnessed
 from foreseal.seal.log import Log
 from foreseal.seal.schema import BASELINE, COMMON
 from foreseal.store.store import Store
@@ -40,17 +41,25 @@ class Session:
     log: Log
     history: History
     desk: Desk
+    witnessed: Witnessed | None = None
     _past: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
     def begin(cls, project: Project) -> Iterator[Session]:
-        """Open log and store for writing."""
+        """Open log and store for writing, and have witnessed what is sealed before they are closed.
+
+        What an earlier session left without cosignatures is caught up with first.
+        """
         author = project.author_key()
         with Log.open(project.log_folder, project.signer()) as log, project.store() as store:
             history = History()
             history.add(said(log))
-            yield cls(project, store, log, history, Desk(log, author))
+            before, witnessed = log.size, get_witnessed(project, log)
+            session = cls(project, store, log, history, Desk(log, author, project.sealing()), witnessed)
+            yield session
+            if log.size > before:
+                session.witnessed = get_witnessed(project, log)
 
     @property
     def targets(self) -> Mapping[str, Target]:

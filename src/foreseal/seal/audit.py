@@ -9,7 +9,9 @@ from pathlib import Path
 from foreseal.errors import Malformed, ProofError
 from foreseal.merkle import HASH_SIZE, leaf_hash
 from foreseal.seal.checkpoint import Checkpoint
+from foreseal.seal.cosigned import cosigned_size
 from foreseal.seal.disk import is_temporary, read_file
+from foreseal.seal.problem import Problem
 from foreseal.seal.reader import CHECKPOINT
 from foreseal.seal.schema import MAX_PAYLOAD
 from foreseal.seal.tiles import (
@@ -24,20 +26,28 @@ from foreseal.seal.tiles import (
     tiles_of,
 )
 
+MAX_PROBLEMS = 1000
+
 
 @dataclass(slots=True)
 class Audit:
     """What the files of a log hold. ``entries`` are complete only if there are no ``problems``."""
 
     entries: list[bytes] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 def audit_files(folder: Path, checkpoint: Checkpoint) -> Audit:
     """Recompute the tree from the entries and compare it with every tile, and with the signed root."""
     audit = Audit()
-    bundles = {index: _bundle(audit, folder, index, width) for index, width in bundles_of(checkpoint.size)}
+    bundles: dict[int, list[bytes] | None] = {}
+    for index, width in bundles_of(checkpoint.size):
+        bundles[index] = _bundle(audit, folder, index, width)
+        if len(audit.problems) >= MAX_PROBLEMS:
+            # A checkpoint may claim any size.
+            audit.problems.append(Problem("so much is missing that the rest was not looked at.", "entries"))
+            return audit
     stored = {tile: _tile(audit, folder, *tile) for tile in tiles_of(checkpoint.size)}
     leaves: list[bytes] = []
     for index, width in bundles_of(checkpoint.size):
@@ -54,7 +64,9 @@ def audit_files(folder: Path, checkpoint: Checkpoint) -> Audit:
         # The entries are what was signed, so a tile that says otherwise is the damaged one.
         for tile, found in stored.items():
             if found is not None and b"".join(found) != computed[tile_path(*tile)]:
-                audit.problems.append(f"{tile_path(*tile)} does not hold the hashes of the entries.")
+                audit.problems.append(
+                    Problem(f"{tile_path(*tile)} does not hold the hashes of the entries.", "tile")
+                )
     else:
         _blame_entries(audit, checkpoint, stored, leaves)
     for index in bundles:
@@ -68,13 +80,13 @@ def _bundle(audit: Audit, folder: Path, index: int, width: int) -> list[bytes] |
     try:
         entries = read_bundle(read_file(folder / path, MAX_BUNDLE))
     except Malformed as error:
-        audit.problems.append(f"{path}: {error.message}")
+        audit.problems.append(Problem(f"{path}: {error.message}", "entries"))
     except ProofError:
-        audit.problems.append(f"{path} is missing.")
+        audit.problems.append(Problem(f"{path} is missing.", "entries"))
     else:
         if len(entries) == width:
             return entries
-        audit.problems.append(f"{path} holds {len(entries)} entries, not {width}.")
+        audit.problems.append(Problem(f"{path} holds {len(entries)} entries, not {width}.", "entries"))
     return None
 
 
@@ -85,10 +97,10 @@ def _tile(audit: Audit, folder: Path, level: int, index: int, width: int) -> lis
     except Malformed:
         data = b""
     except ProofError:
-        audit.problems.append(f"{path} is missing.")
+        audit.problems.append(Problem(f"{path} is missing.", "tile"))
         return None
     if len(data) != width * HASH_SIZE:
-        audit.problems.append(f"{path} does not hold {width} hashes.")
+        audit.problems.append(Problem(f"{path} does not hold {width} hashes.", "tile"))
         return None
     return [data[i : i + HASH_SIZE] for i in range(0, len(data), HASH_SIZE)]
 
@@ -106,26 +118,26 @@ def _blame_entries(
             at = index * WIDTH + i
             if leaves[at] != leaf:
                 blamed = True
-                audit.problems.append(
-                    f"{tile_path(ENTRIES, index, width)}: entry {at} is not the one that the tree holds."
-                )
+                name = tile_path(ENTRIES, index, width)
+                text = f"{name}: entry {at} is not the one that the tree holds."
+                audit.problems.append(Problem(text, "root", at))
     if not blamed:
-        audit.problems.append(
-            f"{CHECKPOINT}: its root is not the root of the {checkpoint.size} entries in the folder."
-        )
+        text = f"{CHECKPOINT}: its root is not the root of the {checkpoint.size} entries in the folder."
+        audit.problems.append(Problem(text, "root"))
 
 
 def _check_strays(audit: Audit, folder: Path, size: int) -> None:
     """Files that the checkpoint does not account for: harmless remains are noted, others are problems."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if not path.is_file() or name == CHECKPOINT:
+        if not path.is_file() or name == CHECKPOINT or cosigned_size(name) is not None:
             continue
         if is_temporary(path):
             audit.notes.append(f"{name} was left by an interrupted write.")
         elif name.startswith("payload/sha256/") and name.count("/") == 2:
             if not _holds(path):
-                audit.problems.append(f"{name} does not hold the payload of this digest.")
+                text = f"{name} does not hold the payload of this digest."
+                audit.problems.append(Problem(text, "payload-differs"))
         else:
             _check_tile_stray(audit, folder, name, size)
 
@@ -140,7 +152,7 @@ def _holds(path: Path) -> bool:
 def _check_tile_stray(audit: Audit, folder: Path, name: str, size: int) -> None:
     tile = parse_tile_path(name)
     if tile is None:
-        audit.problems.append(f"{name} does not belong to a log.")
+        audit.problems.append(Problem(f"{name} does not belong to a log.", "stray"))
         return
     level, index, width = tile
     reach = size >> (8 * level) if isinstance(level, int) else size
@@ -154,4 +166,5 @@ def _check_tile_stray(audit: Audit, folder: Path, name: str, size: int) -> None:
     if current.startswith((folder / name).read_bytes()):
         audit.notes.append(f"{name} is superseded; the next append removes it.")
     else:
-        audit.problems.append(f"{name} is superseded, and does not agree with the tile that supersedes it.")
+        text = f"{name} is superseded, and does not agree with the tile that supersedes it."
+        audit.problems.append(Problem(text, "stray"))

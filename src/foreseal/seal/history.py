@@ -7,16 +7,20 @@ Entries are added in the order of the log. Each is checked against those before 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from foreseal.clock import format_instant, parse_instant
 from foreseal.errors import Malformed, ProofError, Tampered
-from foreseal.exact import format_decimal, parse_decimal
 from foreseal.seal import payload
+from foreseal.seal.cosigned import Sealing
 from foreseal.seal.entry import Entry, commitment
-from foreseal.seal.payload import THROUGHOUT
+from foreseal.seal.identity import Identities, Revocation
+from foreseal.seal.payload import THROUGHOUT, Layout
+from foreseal.seal.problem import Problem
+from foreseal.seal.recompute import check_regret, check_score
 from foreseal.seal.scoring import Terms, score_sheet
 from foreseal.seal.track import Placed, Standing, Track, score_fields
 
@@ -28,17 +32,32 @@ class History:
 
     ``read`` gives payload bytes by digest and size (`foreseal.seal.payload.Payloads.get`). ``problems`` are
     entries that no honest writer makes; they count for nothing. ``notes`` are worth knowing. With
-    ``recompute``, every score entry is computed again from its payloads.
+    ``recompute``, every score entry is computed again from its payloads. ``revoked`` is what later entries
+    revoke; with ``targets``, entries about others are not judged. ``sealing`` says when entries were sealed;
+    without it nobody but the author does.
     """
 
-    def __init__(self, read: PayloadReader, *, recompute: bool = True) -> None:
+    def __init__(
+        self,
+        read: PayloadReader,
+        *,
+        recompute: bool = True,
+        revoked: Mapping[str, Revocation] | None = None,
+        targets: Collection[str] = (),
+        sealing: Sealing | None = None,
+    ) -> None:
         self._read = read
+        self._sealing = sealing
         self._recompute = recompute
+        self._targets = targets
+        self._judged = -1
         self.size = 0
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
         self.notes: list[str] = []
         self.entries: dict[str, Placed] = {}
-        self.identities: set[str] = set()
+        self.identities = Identities(dict(revoked or {}))
+        self.left_out: set[str] = set()
+        self.kinds: Counter[str] = Counter()
         self.datasets: set[str] = set()
         self.tracks: dict[str, Track] = {}
         self.reveals: dict[str, Placed] = {}
@@ -48,20 +67,38 @@ class History:
         """Take the next entry of the log."""
         placed = Placed(self.size, entry)
         self.size += 1
+        self.kinds[entry.kind] += 1
         first = self.entries.setdefault(entry.leaf, placed)
         if first is not placed:
             self.notes.append(f"entry {placed.index} repeats entry {first.index} and counts for nothing.")
             return
         try:
-            if entry.kind != "identity" and entry.author not in self.identities:
-                raise Malformed(f"its author {entry.author} has no identity in this log.")
-            self._take[entry.kind](self, placed)
+            if entry.kind == "identity":
+                counts = self.identities.take(placed.index, entry, self._judged)
+            else:
+                counts = self.identities.check(entry.author, placed.index)
+            if not counts:
+                self.notes.append(f"entry {placed.index} ({_what(entry)}) is set aside by a revocation.")
+            elif entry.kind != "identity" and self._is_asked(entry):
+                self._take[entry.kind](self, placed)
         except ProofError as error:
-            self.problems.append(f"entry {placed.index} ({entry.kind}): {error.message}")
+            where = f"entry {placed.index} ({entry.kind})"
+            self.problems.append(Problem.of(error, "rule", where, placed.index))
+        if entry.kind == "outcome":
+            self._judged = placed.index
 
-    def skip(self) -> None:
+    def skip(self, problem: Problem) -> None:
         """Count an entry that could not be parsed, and so says nothing."""
+        self.problems.append(problem)
         self.size += 1
+
+    def has_payload(self, entry: Entry) -> bool:
+        """Whether the payload of an entry can be read."""
+        try:
+            self._payload(entry)
+        except ProofError:
+            return False
+        return True
 
     def track(self, name: str) -> Track | None:
         """The track of the latest target declared under a name."""
@@ -70,15 +107,15 @@ class History:
     def standing(self, track: Track, forecaster: str, seq: int) -> Standing:
         """The first valid forecast of a forecaster at a cutoff, or why there is none.
 
-        Later ones never count. Without witnesses the time of sealing is the author's own word, so lateness is
-        decided by position (after the outcome) and, in live mode, by the time the author claims.
+        Later ones never count. One that lies after the outcome is late. In live mode so is one that no quorum
+        of witnesses had seen by the deadline; where nobody named witnesses, one that says so itself.
         """
         outcomes = track.outcomes.get(seq)
         deadline = track.cutoffs[seq] + timedelta(seconds=track.declared.entry["deadline"])
         fallback = Standing("missing")
         for placed in track.forecasts.get((forecaster, seq), ()):
             late = outcomes is not None and placed.index > outcomes[0].index
-            if late or (track.mode == "live" and placed.entry.at > deadline):
+            if late or (track.mode == "live" and not self._in_time(placed, deadline)):
                 standing = Standing("late", placed)
             else:
                 standing = self._revealed(track, placed)
@@ -102,6 +139,10 @@ class History:
         rows = (row for data in given if data is not None for row in track.terms.forecast.decode(data))
         return {row[: track.terms.keys] for row in rows}
 
+    def _in_time(self, placed: Placed, deadline: datetime) -> bool:
+        sealed = self._sealing.time(placed.index) if self._sealing else placed.entry.at
+        return sealed is not None and sealed <= deadline
+
     def _revealed(self, track: Track, placed: Placed) -> Standing:
         entry = placed.entry
         if "commitment" in entry.fields:
@@ -116,35 +157,60 @@ class History:
             return Standing("malformed", placed)
         return Standing("scored", placed, data)
 
+    def _is_asked(self, entry: Entry) -> bool:
+        """Whether an entry is to be judged: not if it is about a target that is left out."""
+        while entry.kind in ("reveal", "approval"):
+            reference = self.entries.get(entry["forecast" if entry.kind == "reveal" else "decision"])
+            if reference is None:
+                return True
+            entry = reference.entry
+        about = entry
+        if entry.kind == "decision" and entry["forecast"] in self.entries:
+            about = self.entries[entry["forecast"]].entry
+        if about.fields.get("declared") in self.left_out:
+            return False
+        name = entry["name"] if entry.kind == "target" else entry.fields.get("target")
+        return name is None or not self._targets or name in self._targets
+
     def _payload(self, entry: Entry, field: str = "payload") -> bytes:
         reference = entry[field]
         return self._read(reference["sha256"], reference["size"])
+
+    def _table(self, layout: Layout, data: bytes) -> list[tuple[Any, ...]]:
+        try:
+            return layout.decode(data)
+        except Malformed as error:
+            raise Malformed(error.message, code="canonical") from None
 
     def _at(self, placed: Placed, *, own: bool) -> Track:
         """The track that an entry about a target and cutoff belongs to."""
         entry = placed.entry
         track = self.tracks.get(entry["declared"])
         if track is None or track.name != entry["target"]:
-            raise Malformed(f"the target {entry['target']} is not declared before it.")
+            raise Malformed(f"the target {entry['target']} is not declared before it.", code="reference")
         if entry["seq"] >= len(track.cutoffs):
-            raise Malformed(f"{track.name} has {len(track.cutoffs)} cutoffs, none numbered {entry['seq']}.")
+            raise Malformed(
+                f"{track.name} has {len(track.cutoffs)} cutoffs, none numbered {entry['seq']}.",
+                code="reference",
+            )
         cutoff = format_instant(track.cutoffs[entry["seq"]])
         if entry["cutoff"] != cutoff:
-            raise Malformed(f"cutoff {entry['seq']} of {track.name} is {cutoff}, not {entry['cutoff']}.")
+            raise Malformed(
+                f"cutoff {entry['seq']} of {track.name} is {cutoff}, not {entry['cutoff']}.", code="reference"
+            )
         if entry["mode"] != track.mode:
             raise Malformed(f"{track.name} is declared as {track.mode}, not {entry['mode']}.")
-        if own and entry.author != track.declared.entry.author:
+        if own and not self.identities.same(entry.author, track.declared.entry.author):
             raise Malformed(f"only the author of {track.name} settles it.")
         return track
 
     def _reference(self, leaf: str, kind: str) -> Placed:
         placed = self.entries.get(leaf)
         if placed is None or placed.entry.kind != kind:
-            raise Malformed(f"the {kind} it refers to, {leaf[:16]}..., is not in the log before it.")
+            raise Malformed(
+                f"the {kind} it refers to, {leaf[:16]}..., is not in the log before it.", code="reference"
+            )
         return placed
-
-    def _identity(self, placed: Placed) -> None:
-        self.identities.add(placed.entry["key"])
 
     def _dataset(self, placed: Placed) -> None:
         self.datasets.add(placed.entry["name"])
@@ -155,8 +221,17 @@ class History:
     def _target(self, placed: Placed) -> None:
         entry = placed.entry
         if entry["dataset"] not in self.datasets:
-            raise Malformed(f"the dataset {entry['dataset']} is not declared before it.")
-        rows = payload.schedule().decode(self._payload(entry, "schedule"))
+            raise Malformed(f"the dataset {entry['dataset']} is not declared before it.", code="reference")
+        try:
+            data = self._payload(entry, "schedule")
+        except ProofError as error:
+            if error.code != "payload-missing":
+                raise
+            self.left_out.add(entry.leaf)
+            raise Tampered(
+                f"the declared target {entry['name']} is left out: {error.message}", code="target-missing"
+            ) from None
+        rows = self._table(payload.schedule(), data)
         if [row[0] for row in rows] != list(range(entry["cutoffs"])):
             raise Malformed(f"its schedule does not count {entry['cutoffs']} cutoffs from 0.")
         cutoffs = tuple(row[1] for row in rows)
@@ -169,7 +244,7 @@ class History:
     def _forecast(self, placed: Placed) -> None:
         entry, track = placed.entry, self._at(placed, own=False)
         name, seq = entry["forecaster"], entry["seq"]
-        if track.forecasters.get(name) != entry.author:
+        if not self.identities.same(track.forecasters.get(name), entry.author):
             raise Malformed(f"{name} with the key {entry.author} is no forecaster of {track.name}.")
         if track.declared.entry["commit"] != ("commitment" in entry.fields):
             raise Malformed(
@@ -191,14 +266,15 @@ class History:
         forecast = self._reference(entry["forecast"], "forecast").entry
         digest = bytes.fromhex(entry["payload"]["sha256"])
         opened = commitment(forecast.author, bytes.fromhex(entry["salt"]), digest)
-        if entry.author != forecast.author or forecast.fields.get("commitment") != opened:
-            raise Tampered("it does not open the commitment that it refers to.")
+        author = self.identities.same(forecast.author, entry.author)
+        if not author or forecast.fields.get("commitment") != opened:
+            raise Tampered("it does not open the commitment that it refers to.", code="commitment")
         self._payload(entry)
         self.reveals.setdefault(forecast.leaf, placed)
 
     def _outcome(self, placed: Placed) -> None:
         entry, track = placed.entry, self._at(placed, own=True)
-        rows = track.terms.outcome.decode(self._payload(entry))
+        rows = self._table(track.terms.outcome, self._payload(entry))
         if len(rows) != entry["rows"]:
             raise Malformed(f"its payload has {len(rows)} rows, not {entry['rows']}.")
         forecast = len(self._forecast_keys(track, entry["seq"]))
@@ -225,36 +301,17 @@ class History:
             raise Malformed("the outcome it refers to is not of this target and cutoff.")
         data = self._payload(entry)
         if self._recompute:
-            fields, again = self.settle(track, outcome)
-            for name, value in fields.items():
-                if entry[name] != value:
-                    raise Tampered(
-                        f"its {name} are not what the payloads give: {_difference(entry[name], value)}."
-                    )
-            if data != again:
-                raise Tampered("its payload is not what the forecasts and the outcome give.")
+            check_score(self, track, outcome, entry, data)
         for each in entry["decisions"]:
-            self._check_regret(placed, each)
+            check_regret(entry, self._reference(each["decision"], "decision").entry, each)
         track.scores.setdefault(entry["seq"], []).append(placed)
-
-    def _check_regret(self, placed: Placed, said: Mapping[str, Any]) -> None:
-        decision, costs = self._reference(said["decision"], "decision").entry, said["costs"]
-        if (decision["target"], decision["seq"]) != (placed.entry["target"], placed.entry["seq"]):
-            raise Malformed("it scores a decision of another target or cutoff.")
-        if decision["chosen"] not in costs or decision["regret"] != said["kind"]:
-            raise Malformed("it lacks the cost of the chosen option, or changes the kind of regret.")
-        places = len(said["regret"].partition(".")[2])
-        value = {option: parse_decimal(cost, places) for option, cost in costs.items()}
-        regret = format_decimal(value[decision["chosen"]] - min(value.values()), places)
-        if regret != said["regret"]:
-            raise Tampered(f"the regret of {decision['name']} is {regret}, not {said['regret']}.")
 
     def _decision(self, placed: Placed) -> None:
         entry = placed.entry
         forecast = self._reference(entry["forecast"], "forecast").entry
         if any(entry[each] != forecast[each] for each in ("target", "seq", "cutoff", "mode")):
             raise Malformed("the forecast it rests on is of another target or cutoff.")
-        rows = payload.decision().decode(self._payload(entry))
+        rows = self._table(payload.decision(), self._payload(entry))
         key = (entry["chosen"].encode(), THROUGHOUT, b"expected_cost")
         if [row[3] for row in rows if row[:3] == key] != [entry["expected_cost"]]:
             raise Malformed(f"its payload does not give {entry['chosen']} the expected cost that it states.")
@@ -264,7 +321,6 @@ class History:
         self.approvals.setdefault(decision.entry.leaf, []).append(placed)
 
     _take: Mapping[str, Callable[[History, Placed], None]] = {
-        "identity": _identity,
         "dataset": _dataset,
         "model": _model,
         "target": _target,
@@ -277,8 +333,6 @@ class History:
     }
 
 
-def _difference(said: Any, computed: Any) -> str:
-    if isinstance(said, list) and isinstance(computed, list) and len(said) == len(computed):
-        pairs = [(a, b) for a, b in zip(said, computed, strict=True) if a != b]
-        said, computed = pairs[0]
-    return f"{said} is sealed, {computed} is computed"
+def _what(entry: Entry) -> str:
+    about = [f"{name} {entry[name]}" for name in ("forecaster", "target", "seq") if name in entry.fields]
+    return ", ".join([entry.kind, *about])

@@ -22,9 +22,10 @@ from types import TracebackType
 from foreseal.errors import Malformed, ProofError, Refused, SetupError, Tampered
 from foreseal.merkle import EMPTY_ROOT, leaf_hash
 from foreseal.seal.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from foreseal.seal.cosigned import COSIGNED, cosigned_path
 from foreseal.seal.disk import is_temporary, make_folder, read_file, remove_files, write_file, write_files
 from foreseal.seal.lock import Head, LogLock, default_lock_path
-from foreseal.seal.note import MAX_NOTE, Signer
+from foreseal.seal.note import MAX_NOTE, MAX_SIGNATURES, Note, Signature, Signer, parse_note
 from foreseal.seal.reader import CHECKPOINT, LogReader
 from foreseal.seal.tiles import ENTRIES, WIDTH, Edge, partials_of, paths_of, tile_path, write_bundle
 
@@ -158,6 +159,17 @@ class Log(LogReader):
         self._publish()
         return list(range(size, new.size))
 
+    def cosign(self, lines: Iterable[Signature]) -> None:
+        """Publish cosignatures of the present checkpoint, which the caller has verified, and keep them.
+
+        The first one of a witness stays: it says the most.
+        """
+        signed = _with_lines(self.signed, lines)
+        if signed != self.signed:
+            path = self.folder / cosigned_path(self.size)
+            write_files({path: signed, self.folder / CHECKPOINT: signed})
+            self.signed = signed
+
     def close(self) -> None:
         """Let another process write."""
         self._lock.close()
@@ -205,6 +217,8 @@ class Log(LogReader):
                 hint="Restore the missing files from a newer copy; `foreseal doctor` names them.",
             ) from None
         path = self.folder / CHECKPOINT
+        for kept in (self.folder / cosigned_path(self.size), path):
+            self.signed = _with_lines(self.signed, _kept_lines(kept, self.signed))
         if published is None or path.read_bytes() != self.signed:
             write_file(path, self.signed)
         remove_files(self._strays())
@@ -212,12 +226,29 @@ class Log(LogReader):
     def _strays(self) -> list[Path]:
         keep = paths_of(self.size)
         strays = [path for path in self.folder.iterdir() if path.is_file() and is_temporary(path)]
-        for room in ("tile", "payload"):
+        for room in ("tile", "payload", COSIGNED):
             for path in (self.folder / room).rglob("*"):
                 name = path.relative_to(self.folder).as_posix()
                 if path.is_file() and (is_temporary(path) or (room == "tile" and name not in keep)):
                     strays.append(path)
         return strays
+
+
+def _with_lines(signed: bytes, lines: Iterable[Signature]) -> bytes:
+    note = parse_note(signed)
+    found = {(line.name, line.key_id): line for line in note.signatures}
+    for line in lines:
+        found.setdefault((line.name, line.key_id), line)
+    return bytes(Note(note.text, tuple(found.values())[:MAX_SIGNATURES]))
+
+
+def _kept_lines(path: Path, signed: bytes) -> tuple[Signature, ...]:
+    """The cosignatures in a file, if it is of the same checkpoint; a damaged file has none."""
+    try:
+        note = parse_note(read_file(path, MAX_NOTE))
+    except ProofError:
+        return ()
+    return note.signatures[1:] if signed.startswith(f"{note.text}\n{note.signatures[0]}".encode()) else ()
 
 
 def _published(folder: Path, signer: Signer) -> Checkpoint | None:

@@ -39,6 +39,7 @@ class Cosigned:
 
     checkpoint: Checkpoint
     by: Mapping[str, datetime]
+    signed: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Policy:
 
         Raises `Malformed`, or `Tampered` if no trusted log has signed, or a known key's signature is wrong.
         """
-        return Cosigned(open_checkpoint(data, self.logs), self.cosignatures(parse_note(data)))
+        return Cosigned(open_checkpoint(data, self.logs), self.cosignatures(parse_note(data)), data)
 
     def cosignatures(self, note: Note) -> dict[str, datetime]:
         """When each witness of the policy first cosigned. Raises `Tampered` for a wrong cosignature."""

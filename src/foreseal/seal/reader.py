@@ -13,7 +13,7 @@ from foreseal.merkle import (
     subtree_root,
     verify_inclusion,
 )
-from foreseal.seal.checkpoint import Checkpoint, open_checkpoint
+from foreseal.seal.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from foreseal.seal.disk import read_file
 from foreseal.seal.note import MAX_NOTE, Verifier
 from foreseal.seal.payload import Payloads
@@ -97,9 +97,14 @@ class LogReader:
         """Proof that the first ``old`` entries are a prefix of the first ``new``."""
         return consistency_proof(old, self._size(new), self._tiles.read)
 
-    def receipt(self, index: int) -> Receipt:
-        """The receipt of an entry under the present checkpoint; ``bytes(receipt)`` is the file."""
-        receipt = Receipt(self.entry(index), index, tuple(self.proof(index)), self.signed)
+    def receipt(self, index: int, signed: bytes | None = None) -> Receipt:
+        """The receipt of an entry; ``bytes(receipt)`` is the file.
+
+        It carries the present checkpoint, or an older one of this log that is given ``signed``.
+        """
+        signed = self.signed if signed is None else signed
+        size = read_checkpoint(signed).size
+        receipt = Receipt(self.entry(index), index, tuple(self.proof(index, size)), signed)
         receipt.check()
         return receipt
 

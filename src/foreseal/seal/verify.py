@@ -6,27 +6,36 @@ caller names; nothing that is shipped with the evidence is an authority.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from foreseal.errors import ProofError
+from foreseal.errors import ProofError, Tampered
+from foreseal.merkle import leaf_hash
 from foreseal.seal.audit import audit_files
-from foreseal.seal.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
+from foreseal.seal.checkpoint import read_checkpoint
+from foreseal.seal.cosigned import check_heads, read_cosigned, time_statements
 from foreseal.seal.disk import read_file
 from foreseal.seal.entry import Entry, parse_entry
 from foreseal.seal.history import History
 from foreseal.seal.note import MAX_NOTE, Verifier
 from foreseal.seal.payload import Payloads
+from foreseal.seal.policy import Cosigned, Policy
+from foreseal.seal.problem import Problem
 from foreseal.seal.reader import CHECKPOINT
 from foreseal.seal.receipt import parse_receipt
+from foreseal.seal.replay import replay, skipped_cutoffs
 from foreseal.seal.track import Track
 
 UNNAMED = "consistent, but by a key you have not named"
 SEALED = "sealed, time not attested"
 REPLAYED = "replay: order proven, time not attested"
 INCLUDED = "included: one entry is in the log; nothing is said about what else is"
+UNREVOKED = "revocations: not known from a receipt alone"
+NOT_SHOWN = (
+    "not shown: that the data are true, or that these people keep no other log and no other name in this one"
+)
+LEVELS = ("none", "included", "log", "identities")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,95 +44,157 @@ class Verdict:
 
     ``ok`` only if nothing is wrong and a key that the caller named has signed. ``statements`` say what is
     proven and at which level, ``problems`` name every damaged or impossible thing, ``notes`` the rest that is
-    worth knowing. ``entry`` and ``index`` are set for a receipt, ``kinds`` (number of entries) for a log.
+    worth knowing. ``level`` is one of `LEVELS`: what is shown to be there, and to be complete
+    (docs/evidence.md). ``entry`` and ``index`` are set for a receipt, ``kinds`` (entry counts) for a log.
     """
 
     ok: bool
     statements: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     origin: str = ""
     size: int = 0
     index: int | None = None
     entry: Entry | None = None
     kinds: Mapping[str, int] = field(default_factory=dict)
+    level: str = "none"
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The code of each problem."""
+        return tuple(problem.code for problem in self.problems)
 
     def __str__(self) -> str:
         lines = [*self.statements, *(f"problem: {each}" for each in self.problems)]
         return "\n".join([*lines, *(f"note: {each}" for each in self.notes)])
 
 
-def verify_receipt(data: bytes, keys: Iterable[Verifier]) -> Verdict:
-    """Check a receipt: its entry, the author's signature, the path to the root, and the log's signature."""
-    keys = tuple(keys)
+def verify_receipt(data: bytes, trust: Policy | Iterable[Verifier]) -> Verdict:
+    """Check a receipt: its entry, the author's signature, the path to the root, and who signed that.
+
+    ``trust`` is a policy, or keys of logs; with witnesses in it, a quorum of them must have cosigned.
+    """
+    policy = Policy.of(trust)
+    code = "receipt"
     try:
         receipt = parse_receipt(data)
-        checkpoint = receipt.check()
-        if keys:
-            open_checkpoint(receipt.checkpoint, keys)
+        receipt.check()
+        head = open_head(lambda: receipt.checkpoint, policy)
+        code = "canonical"
         entry = parse_entry(receipt.entry)
     except ProofError as error:
-        return Verdict(ok=False, statements=("not verified",), problems=(error.message,))
-    mode = REPLAYED if entry.fields.get("mode") == "replay" else SEALED
+        return refused(Problem.of(error, code))
+    sealed = [REPLAYED] if entry.fields.get("mode") == "replay" else time_statements(policy, head, SEALED)
     return Verdict(
-        ok=bool(keys),
-        statements=(mode, INCLUDED) if keys else (UNNAMED, INCLUDED),
-        origin=checkpoint.origin,
-        size=checkpoint.size,
+        ok=bool(policy.logs),
+        statements=(*(sealed if policy.logs else [UNNAMED]), INCLUDED, UNREVOKED),
+        origin=head.checkpoint.origin,
+        size=head.checkpoint.size,
         index=receipt.index,
         entry=entry,
+        level="included",
     )
 
 
-def verify_log(folder: Path, keys: Iterable[Verifier]) -> Verdict:
-    """Check a whole published log: every file, every entry, every payload, every score recomputed."""
-    keys = tuple(keys)
+def verify_log(folder: Path, trust: Policy | Iterable[Verifier], targets: Collection[str] = ()) -> Verdict:
+    """Check a whole published log: every file, every entry, every payload, every score recomputed.
+
+    ``trust`` is a policy, or keys of logs; with witnesses in it, a quorum of them must have cosigned the
+    checkpoint, and they say when forecasts were sealed. With ``targets``, entries about others are not
+    judged.
+    """
+    policy = Policy.of(trust)
     try:
-        signed = read_file(folder / CHECKPOINT, MAX_NOTE)
-        checkpoint = open_checkpoint(signed, keys) if keys else read_checkpoint(signed)
+        head = open_head(lambda: read_file(folder / CHECKPOINT, MAX_NOTE), policy)
+        kept = read_cosigned(folder) if policy.logs else {}
     except ProofError as error:
-        return Verdict(ok=False, statements=("not verified",), problems=(f"{CHECKPOINT}: {error.message}",))
-    audit = audit_files(folder, checkpoint)
-    problems, notes = list(audit.problems), list(audit.notes)
-    history = History(Payloads(folder).get)
-    kinds: Counter[str] = Counter()
+        return refused(Problem.of(error, "checkpoint", CHECKPOINT))
+    audit = audit_files(folder, head.checkpoint)
     # A tree that is not the signed one proves nothing about its entries, so they are not judged.
-    if not problems or len(audit.entries) == checkpoint.size:
-        for index, raw in enumerate(audit.entries):
-            try:
-                entry = parse_entry(raw)
-            except ProofError as error:
-                problems.append(f"entry {index}: {error.message}")
-                history.skip()
-            else:
-                kinds[entry.kind] += 1
-                history.add(entry)
-    problems += history.problems
+    sound = not audit.problems or len(audit.entries) == head.checkpoint.size
+    entries = audit.entries if sound else ()
+    sealing, beside = check_heads(policy, head, kept, [leaf_hash(entry) for entry in entries] if kept else ())
+    found = replay(entries, Payloads(folder).get, targets, sealing if policy.witnesses else None)
+    return conclude(policy, head, found, audit.problems, audit.notes, beside if sound else ())
+
+
+def refused(*problems: Problem) -> Verdict:
+    """The verdict on what is wrong before anything in it can be believed."""
+    return Verdict(ok=False, statements=("not verified",), problems=problems)
+
+
+def open_head(read: Callable[[], bytes], policy: Policy) -> Cosigned:
+    """The checkpoint that ``read`` gives: of a log of the policy, if it names any, and with its quorum."""
+    signed = read()
+    checkpoint = read_checkpoint(signed)
+    if not policy.logs:
+        return Cosigned(checkpoint, {}, signed)
+    try:
+        head = policy.open(signed)
+    except Tampered as error:
+        raise Tampered(error.message, code="signature") from None
+    lacks = policy.missing(head.by)
+    if lacks:
+        raise Tampered(f"it is {lacks}.", code="quorum")
+    return head
+
+
+def conclude(
+    policy: Policy,
+    head: Cosigned,
+    history: History,
+    before: Iterable[Problem],
+    notes: Iterable[str],
+    beside: Iterable[Problem] = (),
+) -> Verdict:
+    """The verdict: problems of the files come first, then those of entries, then of what lies beside them."""
+    problems = tuple(dict.fromkeys((*before, *history.problems, *skipped_cutoffs(history), *beside)))
+    level = "none" if problems else _level(history)
     return Verdict(
-        ok=bool(keys) and not problems,
-        statements=_statements(checkpoint, history, signed=bool(keys), sound=not problems),
-        problems=tuple(dict.fromkeys(problems)),
+        ok=bool(policy.logs) and not problems,
+        statements=_statements(policy, head, history, level),
+        problems=problems,
         notes=(*notes, *history.notes),
-        origin=checkpoint.origin,
-        size=checkpoint.size,
-        kinds=dict(kinds),
+        origin=head.checkpoint.origin,
+        size=head.checkpoint.size,
+        kinds=dict(history.kinds),
+        level=level,
     )
 
 
-def _statements(checkpoint: Checkpoint, history: History, *, signed: bool, sound: bool) -> tuple[str, ...]:
-    if not sound:
+def _level(history: History) -> str:
+    authors = [author for track in history.tracks.values() for author in track.forecasters.values()]
+    return "identities" if authors and all(each in history.identities.lines for each in authors) else "log"
+
+
+def _statements(policy: Policy, head: Cosigned, history: History, level: str) -> tuple[str, ...]:
+    if level == "none":
         return ("not verified",)
-    lines = [] if signed else [UNNAMED]
+    size, lines = head.checkpoint.size, [] if policy.logs else [UNNAMED]
     modes = {track.mode for track in history.tracks.values()}
     if "replay" in modes:
         lines.append(REPLAYED)
     if "live" in modes or not modes:
-        lines.append(SEALED)
+        lines += time_statements(policy, head, SEALED)
     lines.append(
-        f"complete within this log, up to {checkpoint.size} entries, and for the closed set of identities "
-        "that each target names"
+        f"complete within this log, up to {size} entries: they give the signed root, and each was replayed"
     )
-    return (*lines, *map(_summary, history.tracks.values()))
+    for track in history.tracks.values():
+        unbound = [name for name, each in track.forecasters.items() if each not in history.identities.lines]
+        if unbound:
+            lines.append(
+                f"not complete for a closed set of identities: {', '.join(unbound)} of {track.name} is a key "
+                "without an identity in this log"
+            )
+        else:
+            lines.append(
+                f"complete for the closed set of identities named in {track.name} "
+                f"({', '.join(track.forecasters)}): entry {track.declared.index} declared it before its "
+                "forecasts, nobody else can forecast it, and no cutoff up to the last settled one is left out"
+            )
+    if size:
+        lines.append(f"revocations known up to entry {size - 1}")
+    return (*lines, *map(_summary, history.tracks.values()), NOT_SHOWN)
 
 
 def _summary(track: Track) -> str:
@@ -132,10 +203,18 @@ def _summary(track: Track) -> str:
     parts = []
     for name in track.forecasters:
         said = {seq for forecaster, seq in track.forecasts if forecaster == name}
-        missing = sorted(set(track.outcomes) - said)
-        gap = f" (missing: {', '.join(map(str, missing[:10]))}{'...' if len(missing) > 10 else ''})"
-        parts.append(f"{name} {len(said)} of {total}{gap if missing else ''}")
+        missed = {"missing": sorted(set(track.outcomes) - said)}
+        for seq, scores in sorted(track.scores.items()):
+            status = next(each["status"] for each in scores[-1].entry["scores"] if each["forecaster"] == name)
+            if status not in ("scored", "missing"):
+                missed.setdefault(status, []).append(seq)
+        gaps = "; ".join(f"{status}: {_numbers(seqs)}" for status, seqs in missed.items() if seqs)
+        parts.append(f"{name} {len(said)} of {total}{f' ({gaps})' if gaps else ''}")
     return (
         f"{track.name}: forecasts {', '.join(parts)}; {len(track.outcomes)} outcomes, "
         f"{len(track.scores)} scores recomputed"
     )
+
+
+def _numbers(seqs: Sequence[int]) -> str:
+    return ", ".join(map(str, seqs[:10])) + ("..." if len(seqs) > 10 else "")
