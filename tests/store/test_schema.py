@@ -32,7 +32,7 @@ def test_a_schema_survives_the_catalogue():
         ("t", CASES | {"labels": {}}, "has no labels"),
         ("t", CASES | {"features": {"age": "date"}}, "unknown type 'date'"),
         ("t", CASES | {"features": {"known_at": "int"}}, "called 'known_at'"),
-        ("t", CASES | {"personal": True}, "cannot encrypt personal data"),
+        ("v", {"personal": True}, "only cases have a key per person"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_in_a_sentence(name, options, message):

@@ -17,10 +17,12 @@ from foreseal.store.schema import DTYPES, Part
 _OPTIONAL = ("source", "quality")
 
 
-def check(rows: pl.DataFrame, part: Part, rule: KnownAt, file: str) -> tuple[pl.DataFrame, list[Rejected]]:
+def check(
+    rows: pl.DataFrame, part: Part, rule: KnownAt, file: str, *, private: bool = False
+) -> tuple[pl.DataFrame, list[Rejected]]:
     """``rows`` with the columns of ``part`` in their types, and those that had to be refused.
 
-    Raises `DataError` for a missing column or one of the wrong type.
+    Raises `DataError` for a missing column or one of the wrong type; if ``private``, it tells no values.
     """
     where = f" of {file}" if file else ""
     wanted = [*part.keys, *(value for value in part.values if value not in _OPTIONAL)]
@@ -43,7 +45,9 @@ def check(rows: pl.DataFrame, part: Part, rule: KnownAt, file: str) -> tuple[pl.
     try:
         frame = rows.select(columns)
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"A batch{where} for {part.name} has values of the wrong type: {error}") from error
+        detail = "" if private else f": {error}"
+        cause = None if private else error
+        raise DataError(f"A batch{where} for {part.name} has values of the wrong type{detail}") from cause
     return _refuse(frame, part, file)
 
 

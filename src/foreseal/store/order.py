@@ -93,6 +93,8 @@ def match_keys(rows: pl.DataFrame, known: pl.DataFrame, keys: Sequence[str]) -> 
 
 def in_key_order(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     """Vintages by key; of one key the last is in force: by ``known_at``, then append, then claimed time."""
+    if "claimed_at" not in frame.columns:  # it is inside encrypted records
+        return sort_rows(frame, [*keys, "known_at", "n"])
     frame = frame.with_columns(__claimed=pl.coalesce("claimed_at", "known_at"))
     by = [*keys, "known_at", "n", "__claimed"]
     if frame.height < _SMALL or not neighbours(frame, by)[0]:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import polars as pl
@@ -16,7 +16,7 @@ from foreseal.options import build
 from foreseal.store.quality import QualityRules
 from foreseal.store.unit import check_unit
 
-ColumnType = Literal["str", "int", "float", "bool", "time"]
+ColumnType = Literal["str", "int", "float", "bool", "time", "bytes"]
 
 DTYPES: Mapping[str, pl.DataType] = {
     "str": pl.String(),
@@ -24,6 +24,7 @@ DTYPES: Mapping[str, pl.DataType] = {
     "float": pl.Float64(),
     "bool": pl.Boolean(),
     "time": pl.Datetime("us", "UTC"),
+    "bytes": pl.Binary(),
 }
 SYSTEM_COLUMNS = ("known_at", "claimed_at", "source", "quality", "flags", "n", "row")
 
@@ -68,6 +69,14 @@ SERIES = Part(
     nullable=frozenset({"claimed_at"}),
 )
 
+ENCRYPTED = Part(
+    name="",
+    keys=("case_id",),
+    values=("record",),
+    columns={"case_id": "str", "known_at": "time", "record": "bytes"},
+    nullable=frozenset(),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Schema:
@@ -75,7 +84,8 @@ class Schema:
 
     ``unit`` is a UCUM code, or one per series; ``crs`` names the coordinate system of its places (such as
     ``EPSG:4326``). A dataset of cases has ``features`` and ``labels``: column name -> type (``str``, ``int``,
-    ``float``, ``bool``). A survival label is the two columns ``time`` and ``event``.
+    ``float``, ``bool``). A survival label is the two columns ``time`` and ``event``. Cases that are
+    ``personal`` are kept encrypted, each under its own key (`foreseal.store.personal`).
     """
 
     name: str
@@ -96,10 +106,10 @@ class Schema:
             raise SettingsError(
                 f"{where} is not a usable name.", hint="Use letters, digits, _ and -, at most 64 of them."
             )
-        if self.personal:
+        if self.personal and self.kind != "cases":
             raise SettingsError(
-                f"{where} is marked personal, and this version cannot encrypt personal data at rest.",
-                hint="Keep personal data out of this store, or remove what identifies people from it first.",
+                f"{where} of kind {self.kind!r} is marked personal; only cases have a key per person.",
+                hint='Keep data about people as kind = "cases".',
             )
         for unit in self.unit.values() if isinstance(self.unit, Mapping) else (self.unit,):
             check_unit(unit)
@@ -130,6 +140,10 @@ class Schema:
         raise DataError(
             f"Dataset {self.name!r} has no part {name!r}.", hint=f"It is a dataset of {self.kind}: {known}."
         )
+
+    def stored(self, part: Part) -> Part:
+        """The table in which the rows of a part lie: the part itself, or its encrypted form."""
+        return replace(ENCRYPTED, name=part.name) if self.personal else part
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -13,6 +13,7 @@ from foreseal.records import Snapshot
 from foreseal.store.catalogue import Catalogue
 from foreseal.store.chunks import CHUNK_ROWS, Leaves, encode, in_order
 from foreseal.store.order import in_key_order
+from foreseal.store.personal import Personal
 from foreseal.store.rows import Rows, Where
 from foreseal.store.schema import Part, Schema
 
@@ -20,9 +21,10 @@ from foreseal.store.schema import Part, Schema
 class Snapshots:
     """Roots, prefixes and chunks of the appends of a store."""
 
-    def __init__(self, catalogue: Catalogue, rows: Rows) -> None:
+    def __init__(self, catalogue: Catalogue, rows: Rows, personal: Personal) -> None:
         self._db = catalogue
         self._rows = rows
+        self._personal = personal
 
     def record(self, dataset: int, n: int, leaves: Leaves) -> bytes:
         """Keep the leaves of an append, in the transaction that is under way, and return their root."""
@@ -56,7 +58,7 @@ class Snapshots:
             if known_min > at:
                 rows, root = 0, merkle.EMPTY_ROOT
             elif known_max > at:
-                rows, root = self._prefix(dataset, schema.part(part), k, cutoff)
+                rows, root = self._prefix(dataset, schema, schema.part(part), k, cutoff)
             frontier.append(merkle.leaf_hash(root))
             total += rows
             witnessed += rows if k <= sealed else 0
@@ -67,24 +69,48 @@ class Snapshots:
         leaves, part = self._leaves(dataset, schema, n)
         if not 0 <= index < len(leaves.hashes):
             raise DataError(f"Append {n} of dataset {schema.name!r} has no chunk {index}.")
+        if schema.personal:
+            frame = self._rows.read(dataset, schema.stored(part), Where(only_n=n))
+            leaf = self._personal.leaves(schema, part, frame)[index]
+            if leaf is None:
+                raise DataError(f"Chunk {index} of append {n} of dataset {schema.name!r} has been erased.")
+            return leaf
         rows = self._chunk_rows(dataset, part, n, leaves, index, from_us(int(leaves.last[index])))
         return next(encode(rows, part))
 
     def check(self, dataset: int, schema: Schema, last: int) -> None:
-        """Recompute the leaves of appends 1 to ``last`` from the stored rows; `Tampered` if one differs."""
+        """Recompute the leaves of appends 1 to ``last`` from the stored rows; `Tampered` if one differs.
+
+        The leaves of erased records cannot be computed any more, and are taken as they were kept.
+        """
         for n in range(1, last + 1):
             leaves, part = self._leaves(dataset, schema, n)
             (root,) = self._db.execute(
                 "SELECT root FROM append WHERE dataset=? AND n=?", (dataset, n)
             ).fetchone()
-            rows = self._rows.read(dataset, part, Where(only_n=n))
-            found = Leaves.of(in_order(in_key_order(rows, part.keys)), part)
-            if found.hashes != leaves.hashes or merkle.root(found.hashes) != root:
+            rows = self._rows.read(dataset, schema.stored(part), Where(only_n=n))
+            if schema.personal:
+                found = self._personal_hashes(schema, part, rows, leaves)
+            else:
+                found = Leaves.of(in_order(in_key_order(rows, part.keys)), part).hashes
+            if found != leaves.hashes or merkle.root(found) != root:
                 raise Tampered(
                     f"The stored rows of append {n} of dataset {schema.name!r} are not those that were "
                     "accepted.",
                     hint="Restore the store folder from a backup.",
                 )
+
+    def _personal_hashes(
+        self, schema: Schema, part: Part, rows: pl.DataFrame, kept: Leaves
+    ) -> tuple[bytes, ...]:
+        """Leaf hashes of encrypted rows; those of erased subjects as they were kept."""
+        found = self._personal.leaves(schema, part, rows)
+        if len(found) != len(kept.hashes):
+            return ()
+        return tuple(
+            hash if leaf is None else merkle.leaf_hash(leaf)
+            for leaf, hash in zip(found, kept.hashes, strict=True)
+        )
 
     def _leaves(self, dataset: int, schema: Schema, n: int) -> tuple[Leaves, Part]:
         row = self._db.execute(
@@ -96,14 +122,19 @@ class Snapshots:
             raise DataError(f"Dataset {schema.name!r} has no append {n}.")
         return Leaves.from_blobs(row[0], row[1]), schema.part(row[2])
 
-    def _prefix(self, dataset: int, part: Part, n: int, cutoff: datetime) -> tuple[int, bytes]:
+    def _prefix(
+        self, dataset: int, schema: Schema, part: Part, n: int, cutoff: datetime
+    ) -> tuple[int, bytes]:
         """Number of rows of append ``n`` known at ``cutoff``, and the root over them."""
         row = self._db.execute(
             "SELECT hashes, positions FROM leaves WHERE dataset=? AND n=?", (dataset, n)
         ).fetchone()
         leaves = Leaves.from_blobs(*row)
         whole = leaves.whole_before(cutoff)
-        hashes, rows = list(leaves.hashes[:whole]), whole * CHUNK_ROWS
+        hashes = list(leaves.hashes[:whole])
+        if schema.personal:
+            return whole, merkle.root(hashes)
+        rows = whole * CHUNK_ROWS
         if int(leaves.first[whole]) <= to_us(cutoff):
             partial = self._chunk_rows(dataset, part, n, leaves, whole, cutoff)
             hashes += [merkle.leaf_hash(chunk) for chunk in encode(partial, part)]

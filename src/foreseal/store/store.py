@@ -22,11 +22,13 @@ from foreseal.store.catalogue import FILE_NAME, Catalogue
 from foreseal.store.chunks import Leaves, in_order
 from foreseal.store.order import latest
 from foreseal.store.overview import keep_rejected, overview, read_rejected
+from foreseal.store.personal import Personal, hidden
 from foreseal.store.quality import flag
 from foreseal.store.rows import HOT_ROWS, Rows, Where
 from foreseal.store.schema import Part, Schema
 from foreseal.store.segments import sync_folder
 from foreseal.store.snapshots import Snapshots
+from foreseal.store.subjects import Erasure, Subjects
 from foreseal.store.vintages import admit, sift
 
 COLUMN = KnownAt("column", column="known_at")
@@ -53,21 +55,34 @@ class Store:
     """Datasets in a folder: ``store.db`` and ``segments/DATASET/*.parquet``.
 
     An append is durable when the call returns. One process writes at a time, others wait for it; any number
-    read meanwhile. ``clock`` tells when an append is recorded; that is real time, in a replay too.
+    read meanwhile. ``clock`` tells when an append is recorded; that is real time, in a replay too. Records of
+    personal datasets are encrypted; their keys lie elsewhere.
     """
 
-    def __init__(self, folder: Path, catalogue: Catalogue, clock: Clock) -> None:
+    def __init__(self, folder: Path, catalogue: Catalogue, clock: Clock, subjects: Subjects | None) -> None:
         self.folder = folder
         self._db = catalogue
         self._rows = Rows(folder, catalogue)
-        self._snapshots = Snapshots(catalogue, self._rows)
+        self._personal = Personal(subjects)
+        self._snapshots = Snapshots(catalogue, self._rows, self._personal)
         self._clock = clock
         self._swept = False
         self._known: dict[str, tuple[int, Schema]] = {}
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, create: bool = False, clock: Clock | None = None) -> Store:
-        """Open the store in a folder. Raises `SetupError` if there is none and ``create`` is false."""
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        create: bool = False,
+        clock: Clock | None = None,
+        keys: str | os.PathLike[str] | None = None,
+    ) -> Store:
+        """Open the store in a folder. Raises `SetupError` if there is none and ``create`` is false.
+
+        ``keys`` is the key database of personal datasets (`foreseal.store.subjects`), a file outside the
+        folder; it is made when it is needed.
+        """
         folder = Path(path)
         if not (folder / FILE_NAME).is_file():
             if not create:
@@ -76,7 +91,8 @@ class Store:
                 )
             folder.mkdir(parents=True, exist_ok=True)
             sync_folder(folder.parent)
-        store = cls(folder, Catalogue(folder), clock or LiveClock())
+        subjects = None if keys is None else Subjects(Path(keys))
+        store = cls(folder, Catalogue(folder), clock or LiveClock(), subjects)
         sync_folder(folder)
         return store
 
@@ -89,8 +105,9 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the databases."""
         self._db.close()
+        self._personal.close()
 
     # Catalogue
 
@@ -104,7 +121,7 @@ class Store:
                 )
             else:
                 old = Schema.from_json(row[0])
-                for what in ("kind", "unit", "features", "labels"):
+                for what in ("kind", "unit", "personal", "features", "labels"):
                     before, after = getattr(old, what), getattr(schema, what)
                     if before != after:
                         raise SettingsError(
@@ -141,8 +158,9 @@ class Store:
         ``rows`` has the part's key and value columns, ``known_at`` if that is claimed, and may have
         ``source``, ``quality`` and ``row`` (its number in ``file``). The rule ``known_at`` says when they
         became known; without it, the column is used if there is one, else the time of loading. ``rejected``
-        are rows that a source refused; they are kept with those that are refused here. Raises `DataError` if
-        ``unit`` is not the dataset's, or columns are missing or of another type.
+        are rows that a source refused; they are kept with those that are refused here. In a personal dataset
+        the keys of ``rows`` are the source's own and get replaced by pseudonyms, and refused values are not
+        kept. Raises `DataError` if ``unit`` is not the dataset's, or columns are missing or of another type.
         """
         number, schema = self._find(dataset)
         table = schema.part(part)
@@ -153,7 +171,9 @@ class Store:
             )
         rule = known_at or (COLUMN if "known_at" in rows.columns else KnownAt())
         refused = list(rejected)
-        batch, bad = door.check(rows, table, rule, file)
+        batch, bad = door.check(rows, table, rule, file, private=schema.personal)
+        if schema.personal:
+            batch = self._personal.pseudonymise(schema, batch, self.latest_n(dataset))
         sifted = sift(batch, table, rule.kind)
         refused += bad + door.contradictions(sifted.conflicts, table, file)
         with self._db.writing():
@@ -163,8 +183,9 @@ class Store:
             now = self._next_instant(number)
             fresh, early = door.from_the_future(sifted.rows, rule, now, file)
             refused += early
+            refused = hidden(refused) if schema.personal else refused
             keep_rejected(self._db, number, table, refused, now)
-            near = self._near(number, table, fresh)
+            near = self._near(number, schema, table, fresh)
             accepted = admit(fresh, near, table, rule, now, self._last_sealed(number), sifted.single)
             new = accepted.rows
             n = self.latest_n(dataset)
@@ -173,7 +194,7 @@ class Store:
                 new = self._flagged(number, schema, table, new, accepted.revises)
                 self._record(number, schema, table, n, new, now, accepted.late)
         if new.height:
-            self._rows.settle(number, dataset, table)
+            self._rows.settle(number, dataset, schema.stored(table))
         return Append(
             dataset=dataset,
             part=table.name,
@@ -197,7 +218,8 @@ class Store:
     def compact(self, dataset: str) -> int:
         """Move recent rows to Parquet, merge small segments, remove leftovers; count the files written."""
         number, schema = self._find(dataset)
-        written = sum(self._rows.settle(number, dataset, part, everything=True) for part in schema.parts)
+        parts = [schema.stored(part) for part in schema.parts]
+        written = sum(self._rows.settle(number, dataset, part, everything=True) for part in parts)
         self._rows.sweep()
         return written
 
@@ -242,7 +264,7 @@ class Store:
         """Every value ever accepted, sorted by key, ``known_at`` and ``n``."""
         number, schema = self._find(dataset)
         table = schema.part(part)
-        frame = self._rows.read(number, table, Where(ids, n=n))
+        frame = self._read(number, schema, table, Where(ids, n=n))
         return frame.sort(*table.keys, "known_at", "n", pl.coalesce("claimed_at", "known_at"))
 
     def rejected(self, dataset: str) -> pl.DataFrame:
@@ -279,6 +301,42 @@ class Store:
         self._snapshots.check(number, schema, last)
         return last
 
+    # Erasing
+
+    def pseudonyms(self, dataset: str, ids: Iterable[str]) -> dict[str, str]:
+        """The ``case_id`` of each id that the source of a personal dataset uses, where it is known."""
+        return self._personal.subjects.find(self._personal_schema(dataset).name, ids)
+
+    def erase(self, dataset: str, case: str) -> Erasure:
+        """Destroy what makes a subject's records readable; it is durable when this returns.
+
+        ``case`` is the source's id or the pseudonym. The encrypted rows stay, so that every digest holds.
+        Raises `DataError` if the dataset is not personal or has no such subject.
+        """
+        schema = self._personal_schema(dataset)
+        return self._personal.subjects.erase(schema.name, case, self._clock.now())
+
+    def erasures(self, dataset: str) -> list[Erasure]:
+        """Everyone who was erased from a personal dataset."""
+        return self._personal.subjects.erasures(self._personal_schema(dataset).name)
+
+    def erased_records(self, dataset: str) -> int:
+        """How many records are kept that nobody can read any more; 0 in a dataset that is not personal."""
+        number, schema = self._find(dataset)
+        if not schema.personal:
+            return 0
+        parts = [schema.stored(part) for part in schema.parts]
+        return sum(self._personal.count_erased(schema, self._rows.read(number, p, Where())) for p in parts)
+
+    def _personal_schema(self, dataset: str) -> Schema:
+        _, schema = self._find(dataset)
+        if not schema.personal:
+            raise DataError(
+                f"Dataset {dataset!r} is not personal: its records have no keys to destroy.",
+                hint="Only a dataset that is declared with personal = true can forget.",
+            )
+        return schema
+
     def export(
         self, dataset: str, path: str | os.PathLike[str], format: Literal["parquet", "csv"] = "parquet"
     ) -> int:
@@ -312,7 +370,12 @@ class Store:
     def _as_of(self, dataset: str, part: str, where: Where) -> pl.DataFrame:
         number, schema = self._find(dataset)
         table = schema.part(part)
-        return latest(self._rows.read(number, table, where), table.keys)
+        return latest(self._read(number, schema, table, where), table.keys)
+
+    def _read(self, number: int, schema: Schema, part: Part, where: Where) -> pl.DataFrame:
+        """All vintages that ``where`` allows; of personal data, those that have not been erased."""
+        rows = self._rows.read(number, schema.stored(part), where)
+        return self._personal.open(schema, part, rows) if schema.personal else rows
 
     def _next_instant(self, number: int) -> datetime:
         """Now, and after the last append even if the machine's clock was set back."""
@@ -322,7 +385,7 @@ class Store:
         (cutoff,) = self._db.execute("SELECT max(cutoff) FROM sealed WHERE dataset=?", (number,)).fetchone()
         return None if cutoff is None else from_us(cutoff)
 
-    def _near(self, number: int, part: Part, rows: pl.DataFrame) -> pl.DataFrame:
+    def _near(self, number: int, schema: Schema, part: Part, rows: pl.DataFrame) -> pl.DataFrame:
         """Stored vintages in the range of keys that ``rows`` span; only what the rules need."""
         columns = [*part.keys, *part.values, "known_at", "claimed_at", "n"]
         if rows.is_empty():
@@ -332,6 +395,9 @@ class Store:
         if "ds" in part.keys:
             start, end = _span(rows)
             where = replace(where, start=start, end=end)
+        if schema.personal:
+            where = Where(ids=rows["case_id"].unique().to_list())
+            return self._read(number, schema, part, where)[columns]
         return self._rows.read(number, part, where, columns)
 
     def _flagged(
@@ -356,7 +422,10 @@ class Store:
         self, number: int, schema: Schema, part: Part, n: int, rows: pl.DataFrame, now: datetime, late: int
     ) -> None:
         """Write an append, in the transaction that is under way."""
-        if rows.height < HOT_ROWS:
+        if schema.personal:
+            encrypted, leaves = self._personal.seal(schema, part, n, rows)
+            self._rows.put(number, schema.name, schema.stored(part), n, encrypted)
+        elif rows.height < HOT_ROWS:
             leaves = Leaves.of(in_order(rows), part)
             self._rows.put(number, schema.name, part, n, rows)
         else:
