@@ -19,15 +19,22 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--key", "keys", multiple=True, help="A verifier key (vkey) that you trust; may be repeated.")
 @click.option("--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A policy file.")
+@click.option("--target", "targets", multiple=True, help="Judge this target only; may be repeated.")
 @project_option
 @json_option
 def command(
-    paths: tuple[Path, ...], keys: tuple[str, ...], policy: Path | None, folder: str, as_json: bool
+    paths: tuple[Path, ...],
+    keys: tuple[str, ...],
+    policy: Path | None,
+    targets: tuple[str, ...],
+    folder: str,
+    as_json: bool,
 ) -> int:
-    """Check receipts and logs, offline.
+    """Check receipts, evidence, disclosed data and logs, offline.
 
-    PATHS are receipts (.tlog-proof) or the published folder of a log. Without PATHS the project in the
-    current folder is checked: every file of its log, every signature, every score recomputed, every receipt.
+    PATHS are receipts (.tlog-proof), evidence (a folder or a .zip), disclosed rows of data (.disclosure), or
+    the published folder of a log. Without PATHS the project in the current folder is checked: every file of
+    its log, every signature, every score recomputed, every receipt.
 
     Trust comes from you: --key, --policy, or inside a project its settings. Without any the answer is that
     the evidence is consistent, but by a key you have not named, and the exit code is 1.
@@ -35,9 +42,9 @@ def command(
     terminal = Terminal(as_json)
     trusted = _trusted(keys, policy, folder, paths)
     if paths:
-        found = {str(path): _check(path, trusted) for path in paths}
+        found = {str(path): _check(path, trusted, targets) for path in paths}
     else:
-        found = _project(folder, trusted)
+        found = _project(folder, trusted, targets)
     for name, verdict in found.items():
         _show(terminal, name, verdict, brief=len(found) > 1)
     good = sum(verdict.ok for verdict in found.values())
@@ -75,19 +82,27 @@ def _trusted(keys: tuple[str, ...], policy: Path | None, folder: str, paths: tup
     return trusted
 
 
-def _check(path: Path, trusted: Policy) -> Verdict:
+def _check(path: Path, trusted: Policy, targets: tuple[str, ...] = ()) -> Verdict:
+    from foreseal.seal.disclosure import SUFFIX, verify_disclosure
+    from foreseal.seal.evidence import verify_evidence
     from foreseal.seal.verify import verify_log, verify_receipt
 
-    return verify_log(path, trusted) if path.is_dir() else verify_receipt(path.read_bytes(), trusted)
+    # Evidence ships no hash tiles; the published folder of a log always has those of level 0.
+    if path.is_dir() and (path / "tile" / "0").is_dir():
+        return verify_log(path, trusted, targets)
+    if path.is_dir() or path.suffix == ".zip":
+        return verify_evidence(path, trusted, targets)
+    check = verify_disclosure if path.suffix == SUFFIX else verify_receipt
+    return check(path.read_bytes(), trusted)
 
 
-def _project(folder: str, trusted: Policy) -> dict[str, Verdict]:
+def _project(folder: str, trusted: Policy, targets: tuple[str, ...]) -> dict[str, Verdict]:
     from foreseal.run import Project
     from foreseal.seal.receipt import SUFFIX
 
     project = Project.open(folder)
     receipts = sorted((project.folder / "out" / "receipts").rglob(f"*{SUFFIX}"))
-    return {str(path): _check(path, trusted) for path in (project.log_folder, *receipts)}
+    return {str(path): _check(path, trusted, targets) for path in (project.log_folder, *receipts)}
 
 
 def _show(terminal: Terminal, name: str, verdict: Verdict, *, brief: bool) -> None:
@@ -112,6 +127,8 @@ def _show(terminal: Terminal, name: str, verdict: Verdict, *, brief: bool) -> No
 def _plain(verdict: Verdict) -> dict[str, Any]:
     return {
         "ok": verdict.ok,
+        "level": verdict.level,
+        "codes": verdict.codes,
         "statements": verdict.statements,
         "problems": verdict.problems,
         "notes": verdict.notes,

@@ -13,6 +13,7 @@ from foreseal.run.history import Said
 from foreseal.seal.cosigned import Sealing
 from foreseal.seal.entry import parse_entry, sign_entry
 from foreseal.seal.history import History
+from foreseal.seal.identity import find_revocations
 from foreseal.seal.keys import author_id, public_bytes
 from foreseal.seal.log import Log
 from foreseal.seal.track import Placed
@@ -28,8 +29,10 @@ class Desk:
 
     def __init__(self, log: Log, key: Ed25519PrivateKey, sealing: Sealing | None = None) -> None:
         self.author = author_id(public_bytes(key))
-        self.history = History(log.payloads.get, recompute=False, sealing=sealing)
-        for raw in log.entries():
+        raws = list(log.entries())
+        revoked = find_revocations(raws)
+        self.history = History(log.payloads.get, recompute=False, revoked=revoked, sealing=sealing)
+        for raw in raws:
             self.history.add(parse_entry(raw))
         self._log, self._key = log, key
         self._clock = LiveClock()
@@ -37,7 +40,11 @@ class Desk:
 
     def say(self, kind: str, fields: Mapping[str, object]) -> Placed:
         """Stage an entry, to which others may refer at once. Raises `Refused` if a verifier would."""
-        entry = parse_entry(sign_entry(kind, fields, key=self._key, at=self._now()))
+        return self.stage(sign_entry(kind, fields, key=self._key, at=self.now()))
+
+    def stage(self, raw: bytes) -> Placed:
+        """Stage an entry that may be signed by another key than the desk's."""
+        entry = parse_entry(raw)
         placed = Placed(self.history.size, entry)
         known = len(self.history.problems)
         self.history.add(entry)
@@ -52,5 +59,6 @@ class Desk:
         self._log.append([placed.entry.raw for placed in staged])
         return [Said(placed.index, placed.entry.leaf, dict(placed.entry.fields)) for placed in staged]
 
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
+        """What entries made now say about when."""
         return self._clock.now().replace(microsecond=0)

@@ -116,9 +116,11 @@ class Session:
                 if not _same(self.history.models.get(name), fields):
                     desk.say("model", fields)
         for name, target in self.targets.items():
-            mode = settings.clock.mode
-            fields = declare.target_fields(target, author, mode, self.put(declare.schedule(target)))
-            known = self.history.targets.get(name)
+            mode, known = settings.clock.mode, self.history.targets.get(name)
+            by = author
+            if known is not None and desk.history.identities.same(known.body["author"], author):
+                by = known.body["author"]  # a rotated key is the same author
+            fields = declare.target_fields(target, by, mode, self.put(declare.schedule(target)))
             if known is None:
                 desk.say("target", fields)
             elif not _same(known, fields):

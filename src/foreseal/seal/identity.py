@@ -8,19 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from foreseal.clock import format_instant
 from foreseal.errors import Malformed, ProofError, Tampered
 from foreseal.seal import jcs
-from foreseal.seal.entry import Entry, parse_entry
-from foreseal.seal.keys import parse_author
+from foreseal.seal.entry import Entry, parse_entry, sign_entry
+from foreseal.seal.keys import author_id, parse_author, public_bytes
 from foreseal.seal.note import ed25519_verifies
+from foreseal.seal.schema import VERSION
+
+JUDGING = ("outcome", "score")
+"""Kinds of entries behind which no revocation reaches back."""
 
 _DOMAIN = b"foreseal/rotate/v1\n"
 _REVOKE = b'"action":"revoke"'
-_OUTCOME = b'"kind":"outcome"'
+_JUDGED = (b'"kind":"outcome"', b'"kind":"score"')
 _IDENTITY = b'"kind":"identity"'
 
 
@@ -32,12 +38,18 @@ class Revocation:
     index: int
 
 
-def sign_rotation(unsigned: Mapping[str, Any], previous: Ed25519PrivateKey) -> str:
-    """``previous_sig`` of a rotation: the key before, or a recovery key, consents to the entry.
+def sign_rotation(
+    fields: Mapping[str, Any], *, key: Ed25519PrivateKey, consent: Ed25519PrivateKey, at: datetime
+) -> bytes:
+    """The entry by which ``key`` takes the place of ``fields["previous"]``.
 
-    ``unsigned`` has all fields of the entry but ``sig`` and ``previous_sig``.
+    ``consent`` is the key before, or a recovery key of its line; it signs everything but the signatures.
     """
-    return previous.sign(_DOMAIN + jcs.encode(dict(unsigned))).hex()
+    author = author_id(public_bytes(key))
+    whole = {**fields, "action": "rotate", "key": author}
+    unsigned = {**whole, "v": VERSION, "kind": "identity", "author": author, "at": format_instant(at)}
+    previous_sig = consent.sign(_DOMAIN + jcs.encode(unsigned)).hex()
+    return sign_entry("identity", {**whole, "previous_sig": previous_sig}, key=key, at=at)
 
 
 @dataclass(slots=True)
@@ -61,6 +73,10 @@ class Identities:
         """Whether two keys are one author's."""
         return one is not None and self.line(one) == self.line(other)
 
+    def recovery(self, key: str) -> frozenset[str]:
+        """The recovery keys of a key's line."""
+        return frozenset(self._recovery.get(self.line(key), ()))
+
     def current(self, key: str) -> str | None:
         """The key that replaced a key, or itself; None if the key is unknown."""
         return self._current.get(self.line(key))
@@ -82,7 +98,7 @@ class Identities:
         return True
 
     def take(self, index: int, entry: Entry, judged: int) -> bool:
-        """Take an identity entry; ``judged`` is the index of the last outcome before it, or -1.
+        """Take an identity entry; ``judged`` is the index of the last outcome or score before it, or -1.
 
         False if a later revocation sets it aside. Raises `Malformed` or `Tampered` if it has no right.
         """
@@ -152,8 +168,8 @@ class Identities:
 def find_revocations(raws: Iterable[bytes]) -> dict[str, Revocation]:
     """What the identity entries of a whole log revoke, by key.
 
-    A revocation holds from the index it names, but not back behind the last outcome before it: nobody can
-    take back what has been judged.
+    A revocation holds from the index it names, but not back behind the last outcome or score before it:
+    nobody can take back what has been judged.
     """
     raws = raws if isinstance(raws, Sequence) else list(raws)
     if not any(_REVOKE in raw for raw in raws):
@@ -164,7 +180,7 @@ def find_revocations(raws: Iterable[bytes]) -> dict[str, Revocation]:
         if _IDENTITY in raw:
             entry = _parsed(raw)
             if entry is not None and entry.kind == "identity":
-                judged = _last_outcome(raws, index) if entry["action"] == "revoke" else -1
+                judged = _last_judged(raws, index) if entry["action"] == "revoke" else -1
                 try:
                     found.take(index, entry, judged)
                 except ProofError:
@@ -172,11 +188,11 @@ def find_revocations(raws: Iterable[bytes]) -> dict[str, Revocation]:
     return found.revoked
 
 
-def _last_outcome(raws: Sequence[bytes], index: int) -> int:
+def _last_judged(raws: Sequence[bytes], index: int) -> int:
     for at in range(index - 1, -1, -1):
-        if _OUTCOME in raws[at]:
+        if any(kind in raws[at] for kind in _JUDGED):
             entry = _parsed(raws[at])
-            if entry is not None and entry.kind == "outcome":
+            if entry is not None and entry.kind in JUDGING:
                 return at
     return -1
 

@@ -1,0 +1,160 @@
+"""The author's key: what the log says about it, and how it is replaced or revoked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foreseal.errors import KeyMissing, ProofError, Refused, SettingsError
+from foreseal.run.desk import Desk
+from foreseal.run.project import passphrase
+from foreseal.seal.disk import sync_folder, write_file
+from foreseal.seal.entry import parse_entry, sign_entry
+from foreseal.seal.identity import JUDGING, Identities, find_revocations, sign_rotation
+from foreseal.seal.keys import author_id, generate_key, load_key, public_bytes
+from foreseal.seal.log import Log
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from foreseal.run.project import Project
+
+ROLE = "author"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """One key of the author's line. ``since`` is the entry that added it."""
+
+    author: str
+    since: int
+    state: str
+    recovery: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What was sealed about a key. ``edited`` is whether foreseal.toml names the new key."""
+
+    index: int
+    author: str
+    kept: Path | None = None
+    edited: bool = True
+
+
+def show_keys(project: Project) -> list[KeyState]:
+    """Every key of the log's authors, in the order of the log."""
+    raws = list(project.reader().entries())
+    found, judged = Identities(find_revocations(raws)), -1
+    since: dict[str, int] = {}
+    for index, raw in enumerate(raws):
+        entry = parse_entry(raw)
+        if entry.kind in JUDGING:
+            judged = index
+        if entry.kind != "identity":
+            continue
+        try:
+            found.take(index, entry, judged)
+        except ProofError:
+            continue
+        since.setdefault(entry["key"], index)
+    return [
+        KeyState(key, since[key], _state(found, key), tuple(sorted(found.recovery(key))))
+        for key in found.lines
+    ]
+
+
+def _state(found: Identities, key: str) -> str:
+    void = found.revoked.get(key)
+    if void is not None:
+        return f"revoked in entry {void.index}, from entry {void.holds} on"
+    return "current" if found.current(key) == key else f"replaced by {found.current(key)}"
+
+
+def rotate(project: Project, *, recovery: Path | None = None, consent: Path | None = None) -> Changed:
+    """Replace the author's key by a new one, which is written beside it; the old file is kept.
+
+    ``recovery`` is the file of a key that may rotate and revoke from then on; it is made if it is not there.
+    ``consent`` is the file of a recovery key that signs in place of the old key.
+    """
+    keys = project.folder / "keys"
+    current, fresh = keys / "author.pem", keys / "author-new.pem"
+    old = project.settings.seal.author or author_id(public_bytes(project.author_key()))
+    signing = load_key(consent, passphrase()) if consent else project.author_key()
+    # A new key that a crash left behind is used, never a second one: it may be in the log already.
+    key = load_key(fresh, passphrase()) if fresh.exists() else generate_key(fresh, passphrase())
+    author = author_id(public_bytes(key))
+    with _desk(project, signing) as desk:
+        found = desk.history.identities
+        if old not in found.lines and not consent:
+            desk.say("identity", {"name": project.name, "key": old, "action": "add", "role": ROLE})
+        if found.current(old) == author:
+            index = next(
+                p.index for p in desk.history.entries.values() if p.entry.fields.get("key") == author
+            )
+        else:
+            fields = {"name": project.name, "role": ROLE, "previous": old}
+            if recovery is not None:
+                fields["recovery"] = author_id(public_bytes(_key_at(recovery)))
+            raw = sign_rotation(fields, key=key, consent=signing, at=desk.now())
+            index = desk.stage(raw).index
+            desk.commit()
+        day = f"{desk.now():%Y-%m-%d}"
+    kept = _free(keys, day) if current.exists() else None
+    if kept:
+        current.rename(kept)
+    fresh.rename(current)
+    sync_folder(keys)
+    return Changed(index, author, kept, _edit(project, old, author))
+
+
+def revoke(project: Project, key: str = "", *, since: int | None = None, by: Path | None = None) -> Changed:
+    """Revoke a key of the author's line (the current one, if none is named) from an index of the log on.
+
+    ``since`` is the log's size if not given. ``by`` is the file of a recovery key.
+    """
+    signing = load_key(by, passphrase()) if by else project.author_key()
+    key = key or project.settings.seal.author or author_id(public_bytes(project.author_key()))
+    with _desk(project, signing) as desk:
+        start = desk.history.size if since is None else since
+        fields = {"name": project.name, "role": ROLE, "key": key, "action": "revoke", "from": start}
+        index = desk.stage(sign_entry("identity", fields, key=signing, at=desk.now())).index
+        desk.commit()
+    return Changed(index, key)
+
+
+@contextmanager
+def _desk(project: Project, key: Ed25519PrivateKey) -> Iterator[Desk]:
+    with Log.open(project.log_folder, project.signer()) as log:
+        yield Desk(log, key, project.sealing())
+
+
+def _key_at(path: Path) -> Ed25519PrivateKey:
+    try:
+        return load_key(path, passphrase())
+    except KeyMissing:
+        return generate_key(path, passphrase())
+
+
+def _free(keys: Path, day: str) -> Path:
+    names = [f"author-{day}.pem", *(f"author-{day}-{count}.pem" for count in range(2, 100))]
+    for name in names:
+        if not (keys / name).exists():
+            return keys / name
+    raise Refused(f"{keys} holds too many old keys of {day}.")
+
+
+def _edit(project: Project, old: str, new: str) -> bool:
+    """Put the new author in foreseal.toml, changing nothing else; False if it does not name the old one."""
+    path = project.settings.path
+    text = path.read_text("utf-8")
+    if text.count(f'"{old}"') != 1:
+        return not project.settings.seal.author
+    try:
+        write_file(path, text.replace(f'"{old}"', f'"{new}"').encode())
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written: {error}", hint=f'Write author = "{new}"') from None
+    return True
