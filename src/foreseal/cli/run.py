@@ -16,7 +16,7 @@ from foreseal.cli.terminal import Terminal, json_option, project_option
 @json_option
 def command(folder: str, watch: bool, report: bool, as_json: bool) -> None:
     """Do what is due, once: collect, forecast, decide, seal, score."""
-    from foreseal.cli.summary import said_done, show_collected, show_records
+    from foreseal.cli.summary import said_done, show_collected, show_records, show_witnessed
     from foreseal.run import Project, loop
     from foreseal.run.session import Session
 
@@ -28,8 +28,11 @@ def command(folder: str, watch: bool, report: bool, as_json: bool) -> None:
             following = None if project.replay else loop.next_due(session)
         show_collected(terminal, done.collected)
         terminal.say(said_done(done))
+        witnessed = show_witnessed(terminal, session.witnessed)
         if done.missed:
             terminal.say(f"{done.missed} forecasts were missed: their deadline had passed.", style="yellow")
+        for each in done.anchored:
+            terminal.say(str(each), style=None if each.well else "yellow")
         records = show_records(terminal, project)
         if report and not done.nothing:
             from foreseal.cli.report import write_report
@@ -50,6 +53,8 @@ def command(folder: str, watch: bool, report: bool, as_json: bool) -> None:
             "settled": done.settled,
             "missed": done.missed,
             "waiting": done.waiting,
+            "anchored": [each.as_dict() for each in done.anchored],
+            "witnessed": witnessed,
             "records": records,
         }
     )

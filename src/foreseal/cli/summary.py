@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from foreseal.run import Project
     from foreseal.run.collecting import Collected
     from foreseal.run.loop import Done
+    from foreseal.run.witnessing import Witnessed
 
 MAX_LISTED = 10
 
@@ -23,7 +24,9 @@ def do_verbs(terminal: Terminal, folder: str, verbs: tuple[str, ...]) -> Done:
 
     project = Project.open(folder)
     with terminal.warnings(), terminal.progress("open") as update, Session.begin(project) as session:
-        return run(session, verbs=verbs, report=update)
+        done = run(session, verbs=verbs, report=update)
+    show_witnessed(terminal, session.witnessed)
+    return done
 
 
 def said_done(done: Done) -> str:
@@ -33,6 +36,27 @@ def said_done(done: Done) -> str:
     return (
         f"Sealed {done.forecasts} forecasts and {done.decisions} decisions; settled {done.settled} cutoffs."
     )
+
+
+def show_witnessed(terminal: Terminal, witnessed: Witnessed | None) -> dict[str, Any] | None:
+    """Who cosigned what was sealed, and what those said who did not; returns it as plain values."""
+    if witnessed is None:
+        return None
+    terminal.say(
+        f"{str(witnessed)[0].upper()}{str(witnessed)[1:]}.", style=None if witnessed.met else "yellow"
+    )
+    for each in witnessed.why:
+        terminal.say(f"  {each.witness}: {each.why}", style="bold red" if each.alarm else None)
+    if any(each.alarm for each in witnessed.why):
+        terminal.say("  Compare the log with its witnesses: foreseal monitor", style="bold red")
+    elif not witnessed.met:
+        terminal.say("  The next run asks again. A forecast is sealed when its quorum has cosigned.")
+    return {
+        "met": witnessed.met,
+        "by": witnessed.by,
+        "of": witnessed.of,
+        "why": {each.witness: each.why for each in witnessed.why},
+    }
 
 
 def show_collected(terminal: Terminal, found: Sequence[Collected], *, rejected: bool = False) -> None:

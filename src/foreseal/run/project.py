@@ -2,7 +2,7 @@
 
 my-city/
   foreseal.toml
-  keys/     author.pem and log.pem (0600, git-ignored)
+  keys/     author.pem, log.pem, subjects.db (0600, git-ignored)
   data/     what the example brought, if there was one
   store/    observations, rejected rows, commitments not yet revealed
   log/      the only published folder: checkpoint, tile/, payload/
@@ -65,7 +65,7 @@ class Project:
         """Open the project in a folder. Raises `SettingsError` naming the table and the key that is wrong."""
         found = toml.load(Path(path))
         app = find(found.project.app) if found.project.app else None
-        return cls(
+        project = cls(
             folder=found.path.parent,
             settings=found,
             app=app,
@@ -73,6 +73,9 @@ class Project:
             policies=_policies(found, app),
             targets={name: declare.target(name, found) for name in found.targets},
         )
+        if found.seal.witnesses:
+            project.trust()
+        return project
 
     @property
     def name(self) -> str:
@@ -103,7 +106,12 @@ class Project:
         """The observations; made when it is first needed."""
         from foreseal.store.store import Store
 
-        return Store.open(self.folder / "store", create=True)
+        return Store.open(self.folder / "store", create=True, keys=self.subjects_file)
+
+    @property
+    def subjects_file(self) -> Path:
+        """The key database of personal data; in no backup of the project."""
+        return self.folder / "keys" / "subjects.db"
 
     def trusted(self) -> Ed25519Verifier:
         """The log key that these settings name."""

@@ -103,7 +103,10 @@ class Policy:
         found = []
         for text in witnesses:
             vkey, _, url = text.strip().partition(" ")
-            key = parse_witness(vkey)
+            try:
+                key = parse_witness(vkey)
+            except Malformed as error:
+                raise SettingsError(f"a witness is not given as 'VKEY URL': {error.message}") from None
             found.append(Witness(key.name, key, url.strip()))
         group = Group(_GROUP, need, tuple(witness.name for witness in found))
         return cls(tuple(logs), tuple(found), (group,), _GROUP, tolerate, frozenset(own))

@@ -192,7 +192,7 @@ class TileReader:
         width = self._width(0, index)
         path = self.folder / tile_path(ENTRIES, index, width)
         try:
-            entries = read_bundle(read_file(path, MAX_BUNDLE))
+            entries = read_bundle(self._file(tile_path(ENTRIES, index, width), MAX_BUNDLE))
         except Malformed as error:
             raise Tampered(f"{path}: {error.message}") from None
         if len(entries) != width:
@@ -202,6 +202,10 @@ class TileReader:
             if leaf_hash(entry) != leaf:
                 raise Tampered(f"{path}: entry {index * WIDTH + i} is not the one that the tree holds.")
         return entries
+
+    def _file(self, name: str, limit: int) -> bytes:
+        """The bytes of a file of the log; where it is kept elsewhere, a subclass fetches it."""
+        return read_file(self.folder / name, limit)
 
     def _width(self, level: int, index: int) -> int:
         width = min((self.size >> (HEIGHT * level)) - index * WIDTH, WIDTH)
@@ -217,7 +221,7 @@ class TileReader:
             return rows
         width = self._width(level, index)
         path = self.folder / tile_path(level, index, width)
-        data = read_file(path, WIDTH * HASH_SIZE)
+        data = self._file(tile_path(level, index, width), WIDTH * HASH_SIZE)
         if len(data) != width * HASH_SIZE:
             raise Tampered(f"{path} has {len(data)} bytes, not {width * HASH_SIZE}.")
         row = [data[i : i + HASH_SIZE] for i in range(0, len(data), HASH_SIZE)]
