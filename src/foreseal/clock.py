@@ -46,9 +46,7 @@ def from_us(us: int) -> datetime:
 
 def format_instant(instant: datetime) -> str:
     """RFC 3339 with ``Z``; six decimals if there is a fraction of a second, none otherwise."""
-    utc = instant.astimezone(UTC)
-    text = utc.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
-    return f"{text}.{utc.microsecond:06d}Z" if utc.microsecond else f"{text}Z"
+    return f"{instant.astimezone(UTC).isoformat()[:-6]}Z"
 
 
 def parse_instant(text: str) -> datetime:
@@ -56,7 +54,7 @@ def parse_instant(text: str) -> datetime:
     match = _INSTANT.fullmatch(text)
     if match:
         try:
-            instant = datetime.fromisoformat(text[:-1]).replace(tzinfo=UTC)
+            instant = datetime.fromisoformat(text)
         except ValueError:
             instant = None
         if instant is not None and format_instant(instant) == text:

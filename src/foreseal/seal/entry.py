@@ -91,13 +91,21 @@ def parse_entry(raw: bytes) -> Entry:
         fields = check_fields(found)
     except Malformed as error:
         raise Malformed(error.message, code="fields") from None
-    unsigned = {key: value for key, value in fields.items() if key != "sig"}
     author, signature = str(fields["author"]), bytes.fromhex(str(fields["sig"]))
-    if not ed25519_verifies(parse_author(author), _DOMAIN + jcs.encode(unsigned), signature):
+    if not ed25519_verifies(parse_author(author), _DOMAIN + _unsigned(raw, fields), signature):
         raise Tampered(
             f"the signature in a {fields['kind']} entry is not by its author {author}.", code="signature"
         )
     return Entry(raw, fields)
+
+
+def _unsigned(raw: bytes, fields: Mapping[str, Any]) -> bytes:
+    """Canonical bytes of an entry without its signature."""
+    member = f',"sig":"{fields["sig"]}"'.encode()
+    if raw.count(member) == 1:
+        # Keys are in order and "author" comes first, so this is the signature and nothing else.
+        return raw.replace(member, b"")
+    return jcs.encode({key: value for key, value in fields.items() if key != "sig"})
 
 
 def commitment(author: str, salt: bytes, payload_sha256: bytes) -> str:

@@ -13,7 +13,7 @@ from foreseal.seal.keys import parse_author
 Check = Callable[[object, str], None]
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-_HEX = re.compile(r"(?:[0-9a-f]{2})+", re.ASCII)
+_HEX = re.compile(r"[0-9a-f]+", re.ASCII)
 
 
 def text(limit: int, *, empty: bool = False) -> Check:
@@ -22,7 +22,7 @@ def text(limit: int, *, empty: bool = False) -> Check:
     def check(value: object, where: str) -> None:
         if not isinstance(value, str) or len(value) > limit or not (value or empty):
             raise Malformed(f"{where} is not a text of {0 if empty else 1} to {limit} characters.")
-        if _CONTROL.search(value):
+        if not value.isprintable() and _CONTROL.search(value):
             raise Malformed(f"{where} holds a control character.")
 
     return check
@@ -149,16 +149,17 @@ def mapping(item: Check, limit: int) -> Check:
 def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
     """An object with exactly these fields; the optional ones may be left out."""
     fields = {**required, **(optional or {})}
+    least, most = required.keys(), fields.keys()
 
     def check(value: object, where: str) -> None:
         if not isinstance(value, dict):
             raise Malformed(f"{where} is not an object.")
-        for key in value:
-            if key not in fields:
-                raise Malformed(f"{where} has the unknown field {str(key)[:40]!r}.")
-        for key in required:
-            if key not in value:
-                raise Malformed(f"{where} lacks the field {key!r}.")
+        if not value.keys() <= most:
+            unknown = next(key for key in value if key not in fields)
+            raise Malformed(f"{where} has the unknown field {str(unknown)[:40]!r}.")
+        if not least <= value.keys():
+            lacking = next(key for key in required if key not in value)
+            raise Malformed(f"{where} lacks the field {lacking!r}.")
         for key, each in value.items():
             fields[key](each, f"{where}.{key}")
 

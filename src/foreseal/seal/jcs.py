@@ -17,6 +17,11 @@ from foreseal.errors import Malformed
 MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 8
 
+_TOO_DEEP = f"JSON is nested more than {MAX_DEPTH} levels deep."
+_TOO_LARGE = "a number is too large to be exact everywhere."
+_NULL = "JSON may not hold {}: write decimals as text, leave nothing null."
+_ASCII = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":"))
+
 
 def encode(value: object) -> bytes:
     """Canonical UTF-8 bytes of a value. Raises `Malformed` for what has no canonical form here."""
@@ -31,29 +36,50 @@ def encode(value: object) -> bytes:
 def decode(data: bytes) -> object:
     """Strict inverse of :func:`encode`. Raises `Malformed` for what would not print back the same."""
     try:
-        value = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_float=_no_float,
-            parse_constant=_no_float,
-        )
+        text = data.decode("utf-8")
+        value = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"this is not JSON: {error}.") from None
-    if encode(value) != data:
+    if text.isascii():
+        # Then keys sort the same in UTF-8 and UTF-16, and all text is in normal form C.
+        _check(value, 0)
+        same = _ASCII.encode(value) == text
+    else:
+        same = encode(value) == data
+    if not same:
         raise Malformed("this JSON is not in its canonical form (RFC 8785).")
     return value
 
 
+def _check(value: object, depth: int) -> None:
+    """Raise `Malformed` for what :func:`encode` refuses; ``value`` comes from JSON without floats."""
+    if depth > MAX_DEPTH:
+        raise Malformed(_TOO_DEEP)
+    kind = type(value)
+    if kind is dict:
+        for each in value.values():  # type: ignore[attr-defined]
+            if type(each) is not str:
+                _check(each, depth + 1)
+    elif kind is list:
+        for each in value:  # type: ignore[attr-defined]
+            _check(each, depth + 1)
+    elif kind is int:
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:  # type: ignore[operator]
+            raise Malformed(_TOO_LARGE)
+    elif value is None:
+        raise Malformed(_NULL.format("NoneType"))
+
+
 def _encode(value: object, parts: list[str], depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise Malformed(f"JSON is nested more than {MAX_DEPTH} levels deep.")
+        raise Malformed(_TOO_DEEP)
     if isinstance(value, str):
         parts.append(_text(value))
     elif isinstance(value, bool):
         parts.append("true" if value else "false")
     elif isinstance(value, int):
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
-            raise Malformed("a number is too large to be exact everywhere.")
+            raise Malformed(_TOO_LARGE)
         parts.append(str(int(value)))
     elif isinstance(value, Mapping):
         separator = "{"
@@ -71,9 +97,7 @@ def _encode(value: object, parts: list[str], depth: int) -> None:
             separator = ","
         parts.append("]" if value else "[]")
     else:
-        raise Malformed(
-            f"JSON may not hold {type(value).__name__}: write decimals as text, leave nothing null."
-        )
+        raise Malformed(_NULL.format(type(value).__name__))
 
 
 def _text(value: str) -> str:
@@ -97,3 +121,6 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _no_float(text: str) -> NoReturn:
     raise ValueError(f"{text[:40]} is not a whole number")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -94,6 +95,7 @@ def author_id(public: bytes) -> str:
     return f"ed25519:{public.hex()}"
 
 
+@lru_cache(maxsize=256)
 def parse_author(text: str) -> bytes:
     """The 32-byte public key of an author id."""
     match = _AUTHOR.fullmatch(text)

@@ -15,6 +15,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol, TypeVar
 
@@ -171,10 +172,15 @@ class Ed25519Verifier:
 def ed25519_verifies(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether this is an Ed25519 signature (RFC 8032) by the 32-byte public key."""
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+        _ed25519(public).verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+@lru_cache(maxsize=256)
+def _ed25519(public: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(public)
 
 
 def parse_vkey(text: str) -> Ed25519Verifier:
