@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from projects import Make, go, load_rows, write_csv
+from projects import Make, go, load_rows, make_live, write_csv
 
 from foreseal.clock import parse_instant
 from foreseal.errors import Busy, Refused
@@ -116,17 +115,7 @@ def test_a_live_project_misses_what_it_comes_to_too_late_and_scores_it_as_declar
 
 
 def test_a_live_project_forecasts_within_the_deadline_and_waits_for_the_outcome(make: Make) -> None:
-    today = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    first = today - timedelta(days=30)
-    rows = []
-    for k, row in enumerate(load_rows(30 * 24)):
-        at = first + timedelta(hours=k)
-        rows.append(f"a,{at.strftime('%Y-%m-%dT%H:%M:%SZ')},{row.split(',')[2]}")
-    project = make(mode="live", rows=rows, first=str(today.date()), last=str(today.date()))
-    toml = project.folder / "foreseal.toml"
-    text = toml.read_text().replace('every = "1d"', f'every = "1d", at = "{today:%H:%M}"')
-    toml.write_text(text)
-    project = Project.open(project.folder)
+    project = make_live(make)
     done = go(project)
     assert (done.forecasts, done.missed, done.settled, done.waiting) == (2, 0, 0, 1)
     statements = verify_log(project.log_folder, [project.trusted()]).statements

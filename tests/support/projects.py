@@ -88,6 +88,19 @@ def make_project(
     return Project.open(folder)
 
 
+def make_live(make: Make) -> Project:
+    """A live project whose only cutoff is the present hour, with 30 days of data before it."""
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    rows = []
+    for k, row in enumerate(load_rows(30 * 24)):
+        at = now + timedelta(days=-30, hours=k)
+        rows.append(f"a,{at.strftime('%Y-%m-%dT%H:%M:%SZ')},{row.split(',')[2]}")
+    project = make(mode="live", rows=rows, first=str(now.date()), last=str(now.date()))
+    toml = project.folder / "foreseal.toml"
+    toml.write_text(toml.read_text().replace('every = "1d"', f'every = "1d", at = "{now:%H:%M}"'))
+    return Project.open(project.folder)
+
+
 def go(project: Project, **options: object) -> Done:
     """Run what is due, once."""
     with Session.begin(project) as session:

@@ -89,6 +89,8 @@ def watch(policy: Policy, key: Ed25519Verifier, place: str | Path | None, wait: 
     found.notes += [
         f"{each.name}: the policy has no address of it" for each in policy.witnesses if not each.url
     ]
+    if not found.heads:
+        found.problems.append("no witness shows a checkpoint of this log, so there is nothing to compare")
     compare(found)
     if place is not None:
         # Read after the witnesses: what they hold, an honest log shows already.
