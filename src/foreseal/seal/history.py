@@ -15,9 +15,9 @@ from typing import Any
 from foreseal.clock import format_instant, parse_instant
 from foreseal.errors import Malformed, ProofError, Tampered
 from foreseal.seal import payload
-from foreseal.seal.cosigned import Sealing
+from foreseal.seal.anchor import Times
 from foreseal.seal.entry import Entry, commitment
-from foreseal.seal.identity import Identities, Revocation
+from foreseal.seal.identity import JUDGING, Identities, Revocation
 from foreseal.seal.payload import THROUGHOUT, Layout
 from foreseal.seal.problem import Problem
 from foreseal.seal.recompute import check_regret, check_score
@@ -44,7 +44,7 @@ class History:
         recompute: bool = True,
         revoked: Mapping[str, Revocation] | None = None,
         targets: Collection[str] = (),
-        sealing: Sealing | None = None,
+        sealing: Times | None = None,
     ) -> None:
         self._read = read
         self._sealing = sealing
@@ -84,7 +84,7 @@ class History:
         except ProofError as error:
             where = f"entry {placed.index} ({entry.kind})"
             self.problems.append(Problem.of(error, "rule", where, placed.index))
-        if entry.kind == "outcome":
+        if entry.kind in JUDGING:
             self._judged = placed.index
 
     def skip(self, problem: Problem) -> None:
@@ -107,7 +107,7 @@ class History:
     def standing(self, track: Track, forecaster: str, seq: int) -> Standing:
         """The first valid forecast of a forecaster at a cutoff, or why there is none.
 
-        Later ones never count. One that lies after the outcome is late. In live mode so is one that no quorum
+        Later ones never count; of commitments the first in time is final, revealed or not. One that lies after the outcome is late. In live mode so is one that no quorum
         of witnesses had seen by the deadline; where nobody named witnesses, one that says so itself.
         """
         outcomes = track.outcomes.get(seq)
@@ -119,6 +119,9 @@ class History:
                 standing = Standing("late", placed)
             else:
                 standing = self._revealed(track, placed)
+                # What a commitment hides could be chosen among after the outcome, so the first one is final.
+                if "commitment" in placed.entry.fields:
+                    return standing
             if standing.status == "scored":
                 return standing
             if fallback.status == "missing":
@@ -320,6 +323,13 @@ class History:
         decision = self._reference(placed.entry["decision"], "decision")
         self.approvals.setdefault(decision.entry.leaf, []).append(placed)
 
+    def _erasure(self, placed: Placed) -> None:
+        name = placed.entry["dataset"]
+        if name not in self.datasets:
+            raise Malformed(f"the dataset {name} is not declared before it.", code="reference")
+        count = len(placed.entry["subjects"])
+        self.notes.append(f"entry {placed.index}: {count} subjects of {name} are erased, says its author.")
+
     _take: Mapping[str, Callable[[History, Placed], None]] = {
         "dataset": _dataset,
         "model": _model,
@@ -330,6 +340,7 @@ class History:
         "score": _score,
         "decision": _decision,
         "approval": _approval,
+        "erasure": _erasure,
     }
 
 
