@@ -15,6 +15,7 @@ from foreseal.clock import format_instant
 from foreseal.seal import payload
 from foreseal.seal.entry import commitment, parse_entry, sign_entry
 from foreseal.seal.history import History
+from foreseal.seal.identity import find_revocations
 from foreseal.seal.keys import author_id, public_bytes
 from foreseal.seal.log import Log
 from foreseal.seal.track import Track
@@ -146,8 +147,9 @@ class Ledger:
         return self.write("decision", fields)
 
     def history(self) -> History:
-        history = History(self.log.payloads.get)
-        for raw in self.log.entries():
+        entries = list(self.log.entries())
+        history = History(self.log.payloads.get, revoked=find_revocations(entries))
+        for raw in entries:
             history.add(parse_entry(raw))
         return history
 

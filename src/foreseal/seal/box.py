@@ -49,7 +49,10 @@ class Folder:
     def read(self, name: str, limit: int) -> bytes:
         if name not in self.names:
             raise Tampered(f"{name} is missing.")
-        return read_file(self.path / name, limit)
+        try:
+            return read_file(self.path / name, limit)
+        except Malformed:
+            raise Malformed(f"{name} has more than {limit} bytes.") from None
 
 
 class Archive:
@@ -104,7 +107,9 @@ def open_box(path: Path) -> Iterator[Box]:
 
 
 def _files(folder: Path, prefix: str) -> Iterator[str]:
-    for each in os.scandir(folder):
+    with os.scandir(folder) as found:
+        members = sorted(found, key=lambda each: each.name)
+    for each in members:
         name = prefix + each.name
         _check_name(name, name)
         if each.is_dir(follow_symlinks=False):

@@ -64,6 +64,11 @@ class Identities:
     lines: dict[str, str] = field(default_factory=dict)
     _current: dict[str, str] = field(default_factory=dict)
     _recovery: dict[str, set[str]] = field(default_factory=dict)
+    _rotated: dict[str, int] = field(default_factory=dict)
+    _settled: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self._settled = frozenset(self.revoked)
 
     def line(self, key: str) -> str:
         """The first key of the line that a key belongs to; the key itself if it is unknown."""
@@ -111,7 +116,7 @@ class Identities:
         elif action == "rotate":
             return self._rotate(index, entry)
         else:
-            self._revoke(index, entry, judged)
+            return self._revoke(index, entry, judged)
         return True
 
     def _recover(self, line: str, entry: Entry) -> None:
@@ -146,23 +151,29 @@ class Identities:
             # Whoever held the key by then is not its owner, and neither is who they handed it to.
             self.revoked.setdefault(key, Revocation(index, void.index))
             return False
-        self._current[line] = key
+        self._current[line], self._rotated[line] = key, index
         self._recover(line, entry)
         return True
 
-    def _revoke(self, index: int, entry: Entry, judged: int) -> None:
+    def _revoke(self, index: int, entry: Entry, judged: int) -> bool:
         author, key = entry.author, entry["key"]
         if key not in self.lines:
             raise Malformed(f"the key {key} has no identity in this log.", code="identity")
         line = self.line(key)
-        recovers = author in self._recovery[line]
+        recovers, void = author in self._recovery[line], self.revoked.get(author)
+        if not recovers and void and void.holds <= index < void.index:
+            return False
         if not recovers and not (self.same(author, key) and self._speaks(author, index)):
             raise Malformed(f"{author} has no right to revoke {key}.", code="identity")
         if entry["from"] > index:
             raise Malformed("a revocation does not begin after the entry that says so.", code="identity")
-        found = Revocation(max(entry["from"], judged + 1), index)
-        known = self.revoked.get(key)
+        if key in self._settled:
+            return True
+        # Only a recovery key reaches back behind the rotation that made the present key the current one.
+        least = judged + 1 if recovers else max(judged, self._rotated.get(line, -1)) + 1
+        found, known = Revocation(max(entry["from"], least), index), self.revoked.get(key)
         self.revoked[key] = replace(known, holds=min(known.holds, found.holds)) if known else found
+        return True
 
 
 def find_revocations(raws: Iterable[bytes]) -> dict[str, Revocation]:
