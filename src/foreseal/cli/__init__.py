@@ -33,6 +33,7 @@ VERBS = (
     "run",
     "status",
     "key",
+    "erase",
     "doctor",
     "backup",
     "restore",

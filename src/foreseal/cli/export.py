@@ -17,15 +17,22 @@ from foreseal.cli.terminal import Terminal, json_option, project_option
 def command(dataset: str, file: Path, folder: str, as_json: bool) -> None:
     """Write every vintage of DATASET to FILE (.parquet or .csv), with both clocks.
 
-    A dataset of cases gives two files, with -features and -labels in their names.
+    A dataset of cases gives two files, with -features and -labels in their names. Personal data is written in
+    plain text, which `foreseal erase` cannot reach, and not into the project folder.
     """
-    from foreseal.errors import UsageError
+    from foreseal.errors import Refused, UsageError
     from foreseal.run import Project
 
     terminal = Terminal(as_json)
     if file.suffix not in (".parquet", ".csv"):
         raise UsageError(f"{file} is neither .parquet nor .csv.", hint="Name the file accordingly.")
-    with Project.open(folder).store() as store:
+    project = Project.open(folder)
+    with project.store() as store:
+        if store.schema(dataset).personal and file.resolve().is_relative_to(project.folder.resolve()):
+            raise Refused(
+                f"{dataset} is personal, and {file} lies inside the project, which holds it only encrypted.",
+                hint="Write it elsewhere, and remove it when it is no longer needed.",
+            )
         rows = store.export(dataset, file, "csv" if file.suffix == ".csv" else "parquet")
     terminal.say(f"Wrote {rows} vintages of {dataset}.")
     terminal.result({"dataset": dataset, "rows": rows})

@@ -71,6 +71,11 @@ class Columns:
             )
         return found
 
+    def name_of(self, path: Path, context: Context) -> str:
+        """A file as messages call it: from the project's folder, if it lies there."""
+        folder = context.folder
+        return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
     def batches(
         self, table: pl.DataFrame, row: pl.Series, context: Context, file: str, decimal: str = "."
     ) -> Iterator[Batch]:

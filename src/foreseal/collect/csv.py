@@ -30,7 +30,7 @@ class CsvSource(Columns):
 
     def read(self, context: Context) -> Iterator[Batch]:
         for path in self.files(context):
-            name = path.relative_to(context.folder).as_posix()
+            name = self.name_of(path, context)
             table, line = self._table(path, name)
             yield from self.batches(table, line, context, name, self.decimal)
 

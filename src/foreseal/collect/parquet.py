@@ -18,7 +18,7 @@ class ParquetSource(Columns):
 
     def read(self, context: Context) -> Iterator[Batch]:
         for path in self.files(context):
-            name = path.relative_to(context.folder).as_posix()
+            name = self.name_of(path, context)
             try:
                 table = pl.read_parquet(path, glob=False)
             except (pl.exceptions.PolarsError, OSError) as error:

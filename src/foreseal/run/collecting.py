@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from foreseal.collect.source import Context
 from foreseal.options import build
 from foreseal.records import Rejected
+from foreseal.run.erasure import check_outside
 from foreseal.store.quality import QualityRules
 from foreseal.store.schema import Schema
 
@@ -49,6 +50,8 @@ class Collected:
 def collect(project: Project, store: Store, name: str) -> Collected:
     """Declare one dataset, read its source and append every batch."""
     table, source = project.settings.datasets[name], project.sources[name]
+    if table.personal:
+        check_outside(project, name)
     store.declare(
         Schema(
             name=name,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from foreseal.clock import parse_instant
 from foreseal.errors import ForesealError, Tampered
+from foreseal.run.erasure import check_erasures
 from foreseal.run.history import History
 from foreseal.seal.keys import author_id, public_bytes
 from foreseal.seal.verify import verify_log
@@ -35,6 +36,7 @@ def examine(project: Project) -> list[Finding]:
         *_log(project),
         _look("store", project, _store),
         _look("sealed snapshots", project, _snapshots),
+        *([_look("personal data", project, _personal)] if _is_personal(project) else []),
     ]
 
 
@@ -78,7 +80,18 @@ def _log(project: Project) -> list[Finding]:
 def _store(project: Project) -> str:
     with project.store() as store:
         names = store.catalogue()["dataset"].to_list()
-        return f"{sum(store.check(name) for name in names)} appends in {len(names)} datasets checked"
+        says = f"{sum(store.check(name) for name in names)} appends in {len(names)} datasets checked"
+        erased = sum(store.erased_records(name) for name in names)
+        return f"{says}, {erased} records erased" if erased else says
+
+
+def _is_personal(project: Project) -> bool:
+    return any(table.personal for table in project.settings.datasets.values())
+
+
+def _personal(project: Project) -> str:
+    with project.store() as store:
+        return check_erasures(project, store, project.history())
 
 
 def _snapshots(project: Project) -> str:

@@ -20,7 +20,10 @@ class Said:
 
 @dataclass(slots=True)
 class History:
-    """The first valid entry of each thing that is said once, and the latest of each that is revised."""
+    """The first valid entry of each thing that is said once, and the latest of each that is revised.
+
+    ``erasures`` are by commitment.
+    """
 
     identities: dict[str, Said] = field(default_factory=dict)
     datasets: dict[str, Said] = field(default_factory=dict)
@@ -32,6 +35,7 @@ class History:
     scores: dict[tuple[str, int], Said] = field(default_factory=dict)
     decisions: dict[tuple[str, int], Said] = field(default_factory=dict)
     approvals: dict[str, Said] = field(default_factory=dict)
+    erasures: dict[str, Said] = field(default_factory=dict)
     size: int = 0
 
     def add(self, said: Iterable[Said]) -> None:
@@ -59,6 +63,8 @@ class History:
                 self.decisions.setdefault((body["name"], body["seq"]), each)
             elif kind == "approval":
                 self.approvals.setdefault(body["decision"], each)
+            elif kind == "erasure":
+                self.erasures |= dict.fromkeys(body["subjects"], each)
 
     def state(self, decision: Said) -> str:
         """``proposed``, ``approved`` or ``rejected``: the decision's own state until a person has spoken."""

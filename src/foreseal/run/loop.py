@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from foreseal.clock import Clock, LiveClock, ReplayClock
 from foreseal.records import Target
+from foreseal.run.erasure import seal_erasures
 from foreseal.run.history import History
 from foreseal.seal.schema import BASELINE
 
@@ -87,6 +88,7 @@ def run(
         tell("collect", 0, 1)
         done.collected = session.collect()
     session.declare()
+    seal_erasures(session)
     pending = [due for due in agenda(session.targets.values(), session.history) if due.verb in verbs]
     clock: Clock = LiveClock()
     replay = ReplayClock(pending[0].at) if session.replay and pending else None

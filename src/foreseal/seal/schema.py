@@ -34,6 +34,7 @@ MAX_PAYLOAD = 1 << 26
 MAX_ROWS = 1 << 24
 MAX_SEQ = 10**7 - 1
 MAX_SPAN = 366 * 86_400 * 100
+MAX_ERASED = 64
 BASELINE = "baseline"
 
 RULES = ("wis", "brier", "log")
@@ -190,6 +191,10 @@ KINDS: Mapping[str, Mapping[str, Check]] = {
         "by": _name,
         "reason": text(512, empty=True),
     },
+    "erasure": {
+        "dataset": _name,
+        "subjects": listing(hexadecimal(32), MAX_ERASED),
+    },
 }
 
 _OPTIONAL: Mapping[str, Mapping[str, Check]] = {
@@ -266,10 +271,16 @@ def _check_score(entry: Mapping[str, Any]) -> None:
             raise Malformed("score.decisions: costs and regret have the same number of decimals.")
 
 
+def _check_erasure(entry: Mapping[str, Any]) -> None:
+    if not entry["subjects"] or entry["subjects"] != sorted(set(entry["subjects"])):
+        raise Malformed("erasure.subjects: at least one, each once, in ascending order.")
+
+
 _RULES: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "identity": _check_identity,
     "target": _check_target,
     "forecast": _check_forecast,
     "outcome": _check_outcome,
     "score": _check_score,
+    "erasure": _check_erasure,
 }

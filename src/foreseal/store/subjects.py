@@ -212,7 +212,7 @@ class Subjects:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         connection = self._open()
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             raise Busy(
                 f"Another process has been using {self.path} for too long.",
