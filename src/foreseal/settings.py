@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import itertools
+import re
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from foreseal.errors import SettingsError
 from foreseal.options import build, refuse_unknown
 
 FILE_NAME = "foreseal.toml"
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 MAX_CUTOFFS = 100_000
 RULES = ("wis", "brier", "log")
 
@@ -205,6 +207,8 @@ class TargetTable:
             raise ValueError("decimals must lie between 0 and 9")
         if len(self.forecasters) != 1 or "baseline" in self.forecasters:
             raise ValueError("forecasters names one forecaster, and not 'baseline'")
+        if not _PLAIN.fullmatch(self.forecasters[0]):
+            raise ValueError("a forecaster's name has letters, digits, _ and - only")
         if not 0 < self.score_bound < float("inf"):
             raise ValueError("score_bound must be above 0: it is what a missing forecast scores at worst")
         if self.rule in self.also or "wis" in self.also or (self.also and self.rule == "wis"):
@@ -247,8 +251,32 @@ class WitnessesTable:
 
 
 @dataclass(frozen=True, slots=True)
+class AnchorTable:
+    """An outside clock that attests checkpoints: one ``every`` so often. ``options`` belong to the anchor."""
+
+    every: timedelta = field(default=timedelta(hours=1), metadata={"convert": _span})
+    options: Mapping[str, Any] = field(default_factory=dict, metadata={"convert": dict})
+
+    def __post_init__(self) -> None:
+        if self.every < timedelta(minutes=1):
+            raise ValueError("every must be at least 1min: an anchor is for intervals, not for forecasts")
+
+
+def _anchor(value: Any, where: str) -> AnchorTable:
+    """An anchor's own options apart from ours."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{value!r} is not a table")
+    own = {"every": value["every"]} if "every" in value else {}
+    rest = {key: option for key, option in value.items() if key != "every"}
+    return build(AnchorTable, {**own, "options": rest}, where)
+
+
+@dataclass(frozen=True, slots=True)
 class SealTable:
-    """``[seal]``: the log's origin, the public keys that are trusted inside this project, and witnesses."""
+    """``[seal]``: the log's origin, the public keys that are trusted inside this project, witnesses, anchors.
+
+    ``timestamp`` is the anchor that asks a timestamp authority; ``anchors`` are those of other packages.
+    """
 
     origin: str
     key: str = ""
@@ -256,6 +284,24 @@ class SealTable:
     witnesses: WitnessesTable | None = field(
         default=None, metadata={"convert": lambda v: build(WitnessesTable, v, "witnesses in [seal]")}
     )
+    timestamp: AnchorTable | None = field(
+        default=None, metadata={"convert": lambda v: _anchor(v, "timestamp in [seal]")}
+    )
+    anchors: Mapping[str, AnchorTable] = field(
+        default_factory=dict,
+        metadata={
+            "convert": lambda v: {name: _anchor(each, f"[seal.anchors.{name}]") for name, each in v.items()}
+        },
+    )
+
+    def __post_init__(self) -> None:
+        if "timestamp" in self.anchors:
+            raise ValueError("the anchor 'timestamp' is the key timestamp, not one of anchors")
+
+    @property
+    def outside(self) -> dict[str, AnchorTable]:
+        """Every outside clock, by the name of its anchor."""
+        return {**({"timestamp": self.timestamp} if self.timestamp else {}), **self.anchors}
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +384,14 @@ def parse(tables: Mapping[str, Any], file: Path) -> Settings:
 
 
 def _check_references(settings: Settings) -> None:
-    """Names that point at other tables must point at something."""
+    """Names are plain, for they become file names; those that point at other tables point at something."""
+    for kind in ("datasets", "targets", "decisions"):
+        for name in getattr(settings, kind):
+            if not _PLAIN.fullmatch(name):
+                raise SettingsError(
+                    f"[{kind}.{name}] is not a usable name.",
+                    hint="Use at most 64 letters, digits, _ and -, beginning with a letter or digit.",
+                )
 
     def exists(name: str, kind: str, where: str, known: Mapping[str, object]) -> None:
         if name not in known:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
-from projects import Make, go, load_rows, make_live, write_csv
+from projects import START, Make, go, load_rows, make_live, write_csv
 
 from foreseal.clock import parse_instant
-from foreseal.errors import Busy, Refused
+from foreseal.errors import Busy, Refused, SetupError
 from foreseal.run import Project
+from foreseal.run.forecasting import Knowledge
 from foreseal.run.loop import agenda
 from foreseal.run.results import Results
 from foreseal.run.session import Session
 from foreseal.seal.verify import verify_log
+from foreseal.settings import KnownAt
+from foreseal.store import Schema, Store
 
 
 def test_a_replay_seals_forecasts_below_their_outcomes_and_scores_them(make: Make) -> None:
@@ -146,3 +151,59 @@ def test_a_restored_backup_refuses_to_sign(make: Make, tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "backup", project.folder)
     with pytest.raises(Refused):
         go(Project.open(project.folder))
+
+
+def test_a_cutoff_that_cannot_be_forecast_is_told_and_the_others_go_on(make: Make) -> None:
+    """Nothing is known at the first cutoffs; they count as missing, and the project is not stuck."""
+    project = make(first="2023-12-30", last="2024-01-20")
+    done = go(project)
+    assert done.failures
+    assert "2023-12-30" in done.failures[0]
+    assert done.settled == 22
+    record = Results(project).record(project.targets["next_day"], "us")
+    assert 0 < record.not_scored()["missing"] < 22
+    assert verify_log(project.log_folder, [project.trusted()]).ok
+    assert go(project).nothing
+
+
+def test_regret_is_judged_by_the_options_that_were_sealed(make: Make) -> None:
+    """Editing a policy's options after the decision does not change what it cost."""
+    extra = (
+        '[decisions.plan]\npolicy = "webster"\nfrom = "next_day"\n'
+        "[decisions.plan.options]\nscale = 10\nshares = { north = 0.5, east = 0.5 }\n"
+        'phases = [["north"], ["east"]]\n'
+    )
+    honest, edited = make("honest", extra=extra), make("edited", extra=extra)
+    go(honest)
+    go(edited, verbs=("collect", "forecast"))
+    toml = edited.folder / "foreseal.toml"
+    toml.write_text(toml.read_text().replace("scale = 10", "scale = 30"))
+    go(Project.open(edited.folder), verbs=("settle",))
+    one, two = (Results(p).decisions("plan") for p in (honest, edited))
+    assert [each.costs for each in one] == [each.costs for each in two]
+    assert [each.regret for each in one] == [each.regret for each in two]
+
+
+def test_a_lost_store_is_told_as_such(make: Make) -> None:
+    import shutil
+
+    project = make()
+    go(project)
+    shutil.rmtree(project.folder / "store")
+    with pytest.raises(SetupError, match="no observations"):
+        go(project)
+
+
+def test_covariates_of_several_datasets_keep_apart(make: Make) -> None:
+    """Two datasets may have series of the same name."""
+    project = make()
+    names = ("rain", "snow", "wind")
+    with Store.open(project.folder / "other", create=True) as store:
+        for k, name in enumerate(names):
+            store.declare(Schema(name))
+            rows = {"unique_id": ["ds", "t"], "ds": [START, START], "y": [k + 0.0, k + 0.5]}
+            store.append(name, pl.DataFrame(rows), known_at=KnownAt("delay"))
+        wide = Knowledge.latest(store, names, "UTC").covariates(names, START + timedelta(days=1))
+    assert wide is not None
+    assert wide.row(0, named=True)["snow/ds"] == 1.0
+    assert set(wide.columns) == {"ds", *(f"{name}/{uid}" for name in names for uid in ("ds", "t"))}

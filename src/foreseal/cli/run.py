@@ -14,8 +14,11 @@ from foreseal.cli.terminal import Terminal, json_option, project_option
 @click.option("--watch", is_flag=True, help="Stay and do each thing when it falls due.")
 @click.option("--report/--no-report", default=True, help="Write out/report.html afterwards.")
 @json_option
-def command(folder: str, watch: bool, report: bool, as_json: bool) -> None:
-    """Do what is due, once: collect, forecast, decide, seal, score."""
+def command(folder: str, watch: bool, report: bool, as_json: bool) -> int:
+    """Do what is due, once: collect, forecast, decide, seal, score.
+
+    What a model or policy could not do is listed, the rest is done, and the exit code is 1.
+    """
     from foreseal.cli.summary import said_done, show_collected, show_records, show_witnessed
     from foreseal.run import Project, loop
     from foreseal.run.session import Session
@@ -29,6 +32,8 @@ def command(folder: str, watch: bool, report: bool, as_json: bool) -> None:
         show_collected(terminal, done.collected)
         terminal.say(said_done(done))
         witnessed = show_witnessed(terminal, session.witnessed)
+        for failure in done.failures:
+            terminal.say(f"Not done: {failure}", style="red")
         if done.missed:
             terminal.say(f"{done.missed} forecasts were missed: their deadline had passed.", style="yellow")
         for each in done.anchored:
@@ -52,12 +57,14 @@ def command(folder: str, watch: bool, report: bool, as_json: bool) -> None:
             "decisions": done.decisions,
             "settled": done.settled,
             "missed": done.missed,
+            "failures": done.failures,
             "waiting": done.waiting,
             "anchored": [each.as_dict() for each in done.anchored],
             "witnessed": witnessed,
             "records": records,
         }
     )
+    return 1 if done.failures else 0
 
 
 def _sleep_until(instant: float) -> None:

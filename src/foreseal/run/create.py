@@ -76,6 +76,7 @@ def create(folder: Path, *, app: str = "", name: str = "", origin: str = "") -> 
                 f"{folder / part} exists, but no {FILE_NAME} beside it.",
                 hint="Move it away, or restore the settings of the project that it belonged to.",
             )
+    write_file(folder / ".gitignore", _IGNORED.encode())
     make_folder(folder / "keys")
     (folder / "keys").chmod(0o700)
     paths = (folder / "keys" / "author.pem", folder / "keys" / "log.pem")
@@ -85,7 +86,6 @@ def create(folder: Path, *, app: str = "", name: str = "", origin: str = "") -> 
     signer = Signer(origin, log_key)
     author, vkey = author_id(public_bytes(author_key)), str(signer.verifier)
     Log.create(folder / "log", signer).close()
-    write_file(folder / ".gitignore", _IGNORED.encode())
     if declared:
         _copy_example(declared, folder / "data")
     seal = f'[seal]\norigin = "{origin}"\nkey = "{vkey}"\nauthor = "{author}"\n'

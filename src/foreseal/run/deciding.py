@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from foreseal.clock import format_instant
+from foreseal.errors import SettingsError
 from foreseal.exact import round_decimal
 from foreseal.records import Decision, Setting
 from foreseal.seal import payload
@@ -20,11 +21,10 @@ def decision_fields(
     name: str, table: DecisionTable, decision: Decision, ref: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The fields of a decision entry that do not say which forecast it rests on."""
-    options = json.dumps(table.options, sort_keys=True, separators=(",", ":"), default=str)
     return {
         "name": name,
         "policy": decision.policy,
-        "options": hashlib.sha256(options.encode()).hexdigest(),
+        "options": hashlib.sha256(options_payload(table.options)).hexdigest(),
         "chosen": decision.chosen,
         "expected_cost": round_decimal(decision.expected_cost, COST_DECIMALS),
         "cost_unit": decision.cost_unit,
@@ -32,6 +32,22 @@ def decision_fields(
         "state": "approved" if table.approval == "none" else "proposed",
         "payload": dict(ref),
     }
+
+
+def options_payload(options: Mapping[str, Any]) -> bytes:
+    """A policy's options as they are published beside the decision: JSON, keys sorted, no spaces."""
+    try:
+        return json.dumps(options, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    except TypeError as error:
+        raise SettingsError(
+            f"The options of a policy cannot be sealed: {error}.", hint="Write dates and times as text."
+        ) from error
+
+
+def read_options(data: bytes) -> dict[str, Any]:
+    """Inverse of :func:`options_payload`."""
+    found: dict[str, Any] = json.loads(data)
+    return found
 
 
 def decision_payload(decision: Decision) -> bytes:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from foreseal.clock import LiveClock
 from foreseal.errors import Refused
 from foreseal.run.history import Said
-from foreseal.seal.cosigned import Sealing
+from foreseal.seal.anchor import Times
 from foreseal.seal.entry import parse_entry, sign_entry
 from foreseal.seal.history import History
 from foreseal.seal.identity import find_revocations
@@ -27,7 +27,7 @@ class Desk:
     machine's time, in replay too: a replay claims nothing about when it was made.
     """
 
-    def __init__(self, log: Log, key: Ed25519PrivateKey, sealing: Sealing | None = None) -> None:
+    def __init__(self, log: Log, key: Ed25519PrivateKey, sealing: Times | None = None) -> None:
         self.author = author_id(public_bytes(key))
         raws = list(log.entries())
         revoked = find_revocations(raws)

@@ -59,7 +59,8 @@ def commitment(erasure: Erasure) -> str:
 
 
 def seal_erasures(session: Session) -> list[Said]:
-    """Seal every erasure that the log does not tell of yet, of datasets that it knows."""
+    """Finish what was interrupted, and seal every erasure of a declared dataset that the log does not tell of."""
+    session.store.sweep_keys()
     for name in _personal(session.store):
         if name not in session.history.datasets:
             continue

@@ -55,10 +55,13 @@ class Knowledge:
         return found.select("case_id", pl.col(first).alias("y"), "known_at", "n")
 
     def covariates(self, datasets: Sequence[str], cutoff: datetime) -> pl.DataFrame | None:
-        """One column per series of the covariate datasets, joined on ``ds``."""
+        """One column ``dataset/unique_id`` per series of the covariate datasets, joined on ``ds``."""
         wide: pl.DataFrame | None = None
         for name in datasets:
-            own = self.series(name, cutoff).pivot("unique_id", index="ds", values="y")
+            own = self.series(name, cutoff).with_columns(
+                pl.format("{}/{}", pl.lit(name), "unique_id").alias("as")
+            )
+            own = own.pivot("as", index="ds", values="y")
             wide = own if wide is None else wide.join(own, on="ds", how="full", coalesce=True)
         return None if wide is None else wide.sort("ds")
 
@@ -176,6 +179,17 @@ def read_series(data: bytes, target: Target, cutoff: datetime) -> pl.DataFrame:
     for k, level in enumerate(target.quantiles):
         frame[quantile_column(level)] = pl.Series([row[2 + k] / scale for row in rows], dtype=pl.Float64)
     return pl.DataFrame(frame, schema_overrides={"unique_id": pl.String})
+
+
+def read_outcome(data: bytes, target: Target) -> pl.DataFrame:
+    """``unique_id, ds, y`` (cases: ``case_id, y``) of a sealed outcome."""
+    schema: dict[str, Any] = {"case_id": pl.String, "y": pl.Float64}
+    layout, scale = payload.outcome_cases(), 1.0
+    if target.kind == "series":
+        schema = {"unique_id": pl.String, "ds": pl.Datetime("us", "UTC"), "y": pl.Float64}
+        layout, scale = payload.outcome_series(target.decimals), 10.0**target.decimals
+    rows = [(key.decode(), *more, y / scale) for key, *more, y, _ in layout.decode(data)]
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def read_cases(data: bytes, target: Target) -> pl.DataFrame:

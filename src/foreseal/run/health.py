@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from foreseal.clock import parse_instant
+from foreseal.clock import format_instant, parse_instant
 from foreseal.errors import ForesealError, Tampered
 from foreseal.run.erasure import check_erasures
 from foreseal.run.history import History
@@ -99,6 +99,12 @@ def _snapshots(project: Project) -> str:
     asked = {
         (data["dataset"], each.body["cutoff"], data["n"], data["digest"])
         for each in history.forecasts.values()
+        for data in each.body["data"]
+    }
+    asked |= {
+        (data["dataset"], format_instant(target.settles_at(target.cutoffs[seq])), data["n"], data["digest"])
+        for (name, seq), each in history.outcomes.items()
+        if (target := project.targets.get(name)) is not None
         for data in each.body["data"]
     }
     with project.store() as store:

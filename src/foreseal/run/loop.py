@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from foreseal.clock import Clock, LiveClock, ReplayClock
 from foreseal.records import Target
+from foreseal.run.anchoring import Anchored, anchor_log, next_anchor
 from foreseal.run.erasure import seal_erasures
 from foreseal.run.history import History
 from foreseal.seal.schema import BASELINE
@@ -48,11 +49,15 @@ class Done:
     settled: int = 0
     missed: int = 0
     waiting: int = 0
+    failures: list[str] = field(default_factory=list)
+    anchored: list[Anchored] = field(default_factory=list)
 
     @property
     def nothing(self) -> bool:
         """Whether nothing was due."""
-        return not (self.forecasts or self.settled or any(each.added for each in self.collected))
+        return not (
+            self.forecasts or self.settled or self.failures or any(each.added for each in self.collected)
+        )
 
 
 def agenda(targets: Iterable[Target], history: History) -> list[Due]:
@@ -107,9 +112,11 @@ def run(
         elif now > due.at + target.deadline:
             done.missed += 1
         else:
-            forecasts, decisions = session.forecast(target, due.seq)
-            done.forecasts += forecasts
-            done.decisions += decisions
+            step = session.forecast(target, due.seq)
+            done.forecasts += step.forecasts
+            done.decisions += step.decisions
+            done.failures += step.failures
+    done.anchored = anchor_log(session.project, session.log)
     return done
 
 
@@ -117,4 +124,5 @@ def next_due(session: Session) -> datetime | None:
     """When the next thing falls due that is not overdue already; None if there is nothing left."""
     now = LiveClock().now()
     ahead = [due.at for due in agenda(session.targets.values(), session.history) if due.at > now]
-    return min(ahead, default=None)
+    anchor = next_anchor(session.project, session.log)
+    return min([*ahead, *([anchor] if anchor else [])], default=None)

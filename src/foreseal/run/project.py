@@ -15,11 +15,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from foreseal import settings as toml
 from foreseal.apps import App, find
-from foreseal.errors import SettingsError
+from foreseal.errors import SettingsError, SetupError
 from foreseal.options import build
 from foreseal.records import Target
 from foreseal.run import declare
@@ -102,16 +102,27 @@ class Project:
     def vault(self) -> Vault:
         return Vault(self.folder / "store" / "commitments")
 
-    def store(self) -> Store:
-        """The observations; made when it is first needed."""
+    def store(self, *, create: bool = False) -> Store:
+        """The observations. Raises `SetupError` if there are none yet, or if they have been lost."""
+        from foreseal.store.catalogue import FILE_NAME
         from foreseal.store.store import Store
 
-        return Store.open(self.folder / "store", create=True, keys=self.subjects_file)
+        folder = self.folder / "store"
+        if not create and not (folder / FILE_NAME).is_file():
+            raise SetupError(
+                f"There are no observations in {folder}.",
+                hint="A new project collects them with `foreseal run`; a lost one is in the backup.",
+            )
+        return Store.open(folder, create=create, keys=self.subjects_file)
 
     @property
     def subjects_file(self) -> Path:
         """The key database of personal data; in no backup of the project."""
         return self.folder / "keys" / "subjects.db"
+
+    def policy(self, name: str, options: Mapping[str, Any]) -> Policy:
+        """The policy of a decision with other options than the present ones, such as those once sealed."""
+        return _policy(self.settings, self.app, name, options)
 
     def trusted(self) -> Ed25519Verifier:
         """The log key that these settings name."""
@@ -168,14 +179,14 @@ def _sources(settings: toml.Settings, app: App | None) -> dict[str, Source]:
 
 
 def _policies(settings: toml.Settings, app: App | None) -> dict[str, Policy]:
+    return {name: _policy(settings, app, name, table.options) for name, table in settings.decisions.items()}
+
+
+def _policy(settings: toml.Settings, app: App | None, name: str, options: Mapping[str, Any]) -> Policy:
     from foreseal.decide.policy import make_policy
 
-    defaults = {"timezone": settings.project.timezone}
-    own = app.policies if app else {}
-    found: dict[str, Policy] = {}
-    for name, table in settings.decisions.items():
-        where = f"[decisions.{name}.options]"
-        cls = own.get(table.policy)
-        made = build(cls, table.options, where) if cls else None
-        found[name] = made or make_policy(table.policy, table.options, where=where, defaults=defaults)
-    return found
+    where, policy = f"[decisions.{name}.options]", settings.decisions[name].policy
+    cls = app.policies.get(policy) if app else None
+    if cls:
+        return cast("Policy", build(cls, options, where))
+    return make_policy(policy, options, where=where, defaults={"timezone": settings.project.timezone})

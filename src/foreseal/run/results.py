@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from foreseal.clock import parse_instant
 from foreseal.records import Score, Setting, Target
 from foreseal.run.deciding import read_decision
-from foreseal.run.forecasting import read_cases, read_series
+from foreseal.run.forecasting import read_cases, read_outcome, read_series
 from foreseal.run.history import History, Said
 from foreseal.score.record import Coverage, TrackRecord, interval_coverage, track_record
 from foreseal.seal import payload
@@ -67,14 +67,7 @@ class Results:
             outcome = self.history.outcomes.get((target.name, seq))
             if outcome is None:
                 continue
-            rows = _outcome_layout(target).decode(self._get(outcome.body["payload"]))
-            schema: dict[str, Any] = {"case_id": pl.String, "y": pl.Float64}
-            scale = 1.0
-            if target.kind == "series":
-                schema = {"unique_id": pl.String, "ds": UTC_TIME, "y": pl.Float64}
-                scale = 10.0**target.decimals
-            values = [(key.decode(), *more, y / scale) for key, *more, y, _ in rows]
-            frames.append(_stamped(pl.DataFrame(values, schema=schema, orient="row"), cutoff))
+            frames.append(_stamped(read_outcome(self._get(outcome.body["payload"]), target), cutoff))
         return pl.concat(frames) if frames else pl.DataFrame()
 
     def scores(self, target: Target) -> list[Score]:
@@ -187,10 +180,6 @@ class Results:
 def _expected(data: bytes) -> dict[str, float]:
     rows = payload.decision().decode(data)
     return {option.decode(): float(value) for option, _, key, value, _ in rows if key == b"expected_cost"}
-
-
-def _outcome_layout(target: Target) -> payload.Layout:
-    return payload.outcome_series(target.decimals) if target.kind == "series" else payload.outcome_cases()
 
 
 def _stamped(frame: pl.DataFrame, cutoff: datetime) -> pl.DataFrame:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from foreseal.clock import format_instant, parse_instant
-from foreseal.errors import Refused
+from foreseal.errors import Refused, UsageError
 from foreseal.records import Forecast, Snapshot, Target
 from foreseal.run import declare
+from foreseal.run.anchoring import sealing_times
 from foreseal.run.collecting import Collected, collect
-from foreseal.run.deciding import decision_fields, decision_payload
+from foreseal.run.deciding import decision_fields, decision_payload, options_payload
 from foreseal.run.desk import Desk
 from foreseal.run.forecasting import (
     Knowledge,
@@ -30,6 +31,18 @@ from foreseal.run.witnessing import Witnessed, get_witnessed
 from foreseal.seal.log import Log
 from foreseal.seal.schema import BASELINE, COMMON
 from foreseal.store.store import Store
+
+# Members' forecasts of earlier cutoffs that are kept in memory: more than any preset looks back at.
+MAX_PAST = 600
+
+
+@dataclass(slots=True)
+class Step:
+    """What was sealed at one cutoff, and what could not be."""
+
+    forecasts: int = 0
+    decisions: int = 0
+    failures: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -52,11 +65,14 @@ class Session:
         What an earlier session left without cosignatures is caught up with first.
         """
         author = project.author_key()
-        with Log.open(project.log_folder, project.signer()) as log, project.store() as store:
+        with (
+            Log.open(project.log_folder, project.signer()) as log,
+            project.store(create=not log.size) as store,
+        ):
             history = History()
             history.add(said(log))
             before, witnessed = log.size, get_witnessed(project, log)
-            session = cls(project, store, log, history, Desk(log, author, project.sealing()), witnessed)
+            session = cls(project, store, log, history, Desk(log, author, sealing_times(project)), witnessed)
             yield session
             if log.size > before:
                 session.witnessed = get_witnessed(project, log)
@@ -134,32 +150,44 @@ class Session:
 
     # -- forecast ------------------------------------------------------------------------------------------
 
-    def forecast(self, target: Target, seq: int) -> tuple[int, int]:
-        """Forecast, decide and seal one cutoff with one append; returns how many of each were sealed."""
+    def forecast(self, target: Target, seq: int) -> Step:
+        """Forecast, decide and seal one cutoff with one append.
+
+        What a model or policy cannot do is told in the step's ``failures``, and the rest goes on: the cutoff
+        then counts as missing.
+        """
         cutoff = target.cutoffs[seq]
         names = dict.fromkeys((target.dataset, *target.covariates))
         knowledge = Knowledge.latest(self.store, list(names), self.project.timezone)
         snapshots = knowledge.snapshots(cutoff)
-        sealed, decided = 0, 0
+        step = Step()
         for forecaster in (*target.forecasters, BASELINE):
             if (target.name, forecaster, seq) in self.history.forecasts:
                 continue
-            data, found = self._predict(knowledge, target, seq, forecaster)
+            try:
+                data, found = self._predict(knowledge, target, seq, forecaster)
+            except UsageError as error:
+                step.failures.append(
+                    f"{target.name}, {forecaster}, {format_instant(cutoff)}: {error.message}"
+                )
+                continue
             leaf = self._seal_forecast(target, seq, forecaster, snapshots, data, found.ran)
-            sealed += 1
+            step.forecasts += 1
             if forecaster == target.forecasters[0] and isinstance(found, Forecast):
-                decided += self._decide(knowledge, target, seq, found, leaf)
+                self._decide(knowledge, target, seq, found, leaf, step)
         for each in self._commit():
             if each.body["kind"] == "forecast":
                 self._mark(each)
-        return sealed, decided
+        return step
 
     def _predict(self, knowledge: Knowledge, target: Target, seq: int, forecaster: str) -> tuple[bytes, Any]:
         models = declare.models_of(self.project.settings, target.name, forecaster)
         if target.kind == "cases":
             cases = forecast_cases(knowledge, target, seq, models.members[0])
             return cases_payload(cases, target), cases
-        past = self._past.setdefault(f"{target.name}/{forecaster}", {})
+        past = self._past.setdefault(target.name, {})
+        for old in sorted(past, key=lambda key: key[1])[:-MAX_PAST]:
+            del past[old]
         cutoff = target.cutoffs[seq]
         series = forecast_series(knowledge, target, cutoff, models, past)
         data = series_payload(series, target)
@@ -195,15 +223,22 @@ class Session:
 
     # -- decide --------------------------------------------------------------------------------------------
 
-    def _decide(self, knowledge: Knowledge, target: Target, seq: int, forecast: Forecast, leaf: str) -> int:
+    def _decide(
+        self, knowledge: Knowledge, target: Target, seq: int, forecast: Forecast, leaf: str, step: Step
+    ) -> None:
         tables = self.project.settings.decisions
         names = [name for name, table in tables.items() if table.target == target.name]
         if not names:
-            return 0
+            return
         history = knowledge.series(target.dataset, target.cutoffs[seq])
         for name in names:
             table = tables[name]
-            decision = self.project.policies[name].decide(forecast, history)
+            try:
+                decision = self.project.policies[name].decide(forecast, history)
+            except (UsageError, ValueError) as error:
+                step.failures.append(f"{name}, {format_instant(target.cutoffs[seq])}: {error}")
+                continue
+            self.put(options_payload(table.options))
             fields = decision_fields(name, table, decision, self.put(decision_payload(decision)))
             about = {
                 "mode": self.project.settings.clock.mode,
@@ -212,7 +247,7 @@ class Session:
                 "cutoff": format_instant(target.cutoffs[seq]),
             }
             self.desk.say("decision", {**fields, **about, "forecast": leaf})
-        return len(names)
+            step.decisions += 1
 
     def approve(self, name: str, seq: int, verdict: str, by: str, reason: str) -> Said:
         """Seal a person's word on a decision. Raises `Refused` if it has been given already."""

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from foreseal.clock import format_instant
+from foreseal.clock import MICROSECOND, format_instant
 from foreseal.exact import format_decimal, parse_decimal, round_decimal
 from foreseal.records import Outcome, Target
-from foreseal.run.deciding import COST_DECIMALS, read_decision
-from foreseal.run.forecasting import Knowledge, horizon, snapshot_fields
+from foreseal.run.deciding import COST_DECIMALS, read_decision, read_options
+from foreseal.run.forecasting import Knowledge, horizon, read_outcome, snapshot_fields
 from foreseal.seal import payload
 from foreseal.seal.scoring import Terms
 from foreseal.seal.track import Track
@@ -36,6 +36,7 @@ def settle(session: Session, target: Target, seq: int) -> None:
     if keys.is_empty():
         keys = horizon(knowledge, target, seq)
     outcome = _outcome(knowledge, target, cutoff, keys)
+    data = _encode(outcome, target)
     placed = desk.say(
         "outcome",
         {
@@ -44,7 +45,7 @@ def settle(session: Session, target: Target, seq: int) -> None:
             "declared": track.declared.entry.leaf,
             "seq": seq,
             "cutoff": format_instant(cutoff),
-            "payload": session.put(_encode(outcome, target)),
+            "payload": session.put(data),
             "expected": outcome.expected,
             "rows": outcome.frame.height,
             "witnessed": outcome.witnessed,
@@ -52,7 +53,7 @@ def settle(session: Session, target: Target, seq: int) -> None:
         },
     )
     fields, sheet = desk.history.settle(track, placed)
-    judged = _judge(session, target, seq, outcome.frame)
+    judged = _judge(session, target, seq, read_outcome(data, target))
     desk.say("score", {**fields, "payload": session.put(sheet), "decisions": judged})
 
 
@@ -87,7 +88,10 @@ def _outcome(knowledge: Knowledge, target: Target, cutoff: datetime, keys: pl.Da
     """The values of everything that was forecast, as known when the target settles."""
     at = target.settles_at(cutoff)
     if target.kind == "series":
-        known = knowledge.store.as_of(target.dataset, at, knowledge.n[target.dataset])
+        span: dict[str, Any] = {}
+        if not keys.is_empty():
+            span = {"start": keys["ds"].min(), "end": keys["ds"].max() + MICROSECOND}  # type: ignore[operator]
+        known = knowledge.store.as_of(target.dataset, at, knowledge.n[target.dataset], **span)
     else:
         known = knowledge.labels(target.dataset, at)
     frame = known.join(keys, on=keys.columns, how="semi").sort(keys.columns)
@@ -108,18 +112,22 @@ def _encode(outcome: Outcome, target: Target) -> bytes:
 
 
 def _judge(session: Session, target: Target, seq: int, outcome: pl.DataFrame) -> list[dict[str, Any]]:
-    """What every option of every decision on this target cost, and the regret of the choice."""
+    """What every option of every decision on this target cost, and the regret of the choice.
+
+    Costs follow from what is sealed alone: the options in the decision's payload, the policy's own options as
+    they were then, and the outcome as it was rounded.
+    """
     found = []
     for name, table in session.project.settings.decisions.items():
         said = session.history.decisions.get((name, seq))
         if table.target != target.name or said is None or outcome.is_empty():
             continue
-        policy = session.project.policies[name]
+        stated = read_options(session.log.payloads.find(said.body["options"]))
+        policy = session.project.policy(name, stated)
         ref = said.body["payload"]
         options = read_decision(session.log.payloads.get(ref["sha256"], ref["size"]))
-        happened = outcome.select("unique_id", "ds", "y")
         costs = {
-            option: round_decimal(policy.cost(action, happened), COST_DECIMALS)
+            option: round_decimal(policy.cost(action, outcome), COST_DECIMALS)
             for option, action in options.items()
         }
         exact = {option: parse_decimal(cost, COST_DECIMALS) for option, cost in costs.items()}

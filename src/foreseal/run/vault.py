@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from foreseal.errors import SetupError
-from foreseal.seal.disk import write_file
+from foreseal.seal.disk import make_folder, write_file
 from foreseal.seal.entry import commitment
 
 SALT_SIZE = 32
@@ -28,6 +28,8 @@ class Vault:
         """Draw a salt, keep it with the payload, and return the commitment in hexadecimal."""
         salt = secrets.token_bytes(SALT_SIZE)
         digest = commitment(author, salt, sha256(data).digest())
+        make_folder(self.folder)
+        self.folder.chmod(0o700)
         write_file(self.folder / digest, salt + data)
         return digest
 

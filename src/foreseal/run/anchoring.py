@@ -1,0 +1,109 @@
+"""Having the log attested by outside clocks: queue checkpoints as they are due, follow each to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from foreseal.chain.attest import attest_folder
+from foreseal.chain.authority import load_authority
+from foreseal.chain.rfc3161 import Authority
+from foreseal.clock import LiveClock, format_instant
+from foreseal.errors import ForesealError
+from foreseal.seal.anchor import Earliest, Place, Times, make_anchor
+from foreseal.seal.outbox import FIRST_WAIT, Outbox, Parcel
+from foreseal.seal.reader import LogReader
+
+if TYPE_CHECKING:
+    from foreseal.run.project import Project
+    from foreseal.settings import AnchorTable
+
+OUTBOX = "anchors.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """What has become of one checkpoint at one anchor. ``why``: what is wrong, if anything."""
+
+    anchor: str
+    size: int
+    stage: str
+    at: datetime | None = None
+    why: str = ""
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.why
+
+    def __str__(self) -> str:
+        what = f"{self.anchor}: the first {self.size} entries"
+        if self.at is not None:
+            final = "" if self.stage == "final" else " (not final yet)"
+            return f"{what} existed at {format_instant(self.at)}{final}"
+        if self.well:
+            return f"{what} are on their way"
+        return f"{what} are not attested yet: {self.why} It is tried again."
+
+    def as_dict(self) -> dict[str, Any]:
+        at = None if self.at is None else format_instant(self.at)
+        return {"anchor": self.anchor, "size": self.size, "stage": self.stage, "at": at, "why": self.why}
+
+
+def anchor_log(project: Project, log: LogReader) -> list[Anchored]:
+    """Take everything as far as it goes now. What an anchor cannot do is told, and never raises."""
+    now, found = LiveClock().now, []
+    for name, table in _tables(project).items():
+        try:
+            outbox = _outbox(project, name)
+            outbox.offer(log.signed, now(), table.every)
+            if outbox.parcels(unfinished=True):
+                anchor = make_anchor(name, table.options, Place(project.folder, project.log_folder))
+                found += [_said(name, each) for each in outbox.work(anchor, now)]
+        except ForesealError as error:
+            found.append(Anchored(name, log.size, "queued", why=f"{error.message} {error.hint}".strip()))
+    return found
+
+
+def next_anchor(project: Project, log: LogReader) -> datetime | None:
+    """When there is next something to do, not sooner than in a while; None if there is nothing."""
+    now = LiveClock().now()
+    times = [
+        _outbox(project, name).next(log.size, table.every, now) for name, table in _tables(project).items()
+    ]
+    return max(min(found), now + FIRST_WAIT) if (found := [at for at in times if at is not None]) else None
+
+
+def authority(project: Project) -> Authority | None:
+    """The timestamp authority that the settings name, if any."""
+    table = project.settings.seal.timestamp
+    return load_authority(table.options, project.folder) if table else None
+
+
+def sealing_times(project: Project) -> Times | None:
+    """When the log's entries were sealed: the earliest that witnesses and timestamps show.
+
+    None without witnesses: timestamps come at intervals, and do not say what came too late.
+    """
+    sealing = project.sealing()
+    if sealing is None:
+        return None
+    try:
+        return Earliest(sealing, attest_folder(project.log_folder, authority(project)).times)
+    except ForesealError:
+        # What cannot be checked has no weight; the end of the run and `foreseal doctor` say what is wrong.
+        return sealing
+
+
+def _tables(project: Project) -> Mapping[str, AnchorTable]:
+    return project.settings.seal.outside
+
+
+def _outbox(project: Project, name: str) -> Outbox:
+    return Outbox(project.folder / "store" / OUTBOX, name, project.settings.seal.origin)
+
+
+def _said(name: str, parcel: Parcel) -> Anchored:
+    return Anchored(name, parcel.size, parcel.stage, parcel.at, parcel.says)
