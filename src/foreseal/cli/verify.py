@@ -11,6 +11,7 @@ import click
 from foreseal.cli.terminal import Terminal, json_option, project_option
 
 if TYPE_CHECKING:
+    from foreseal.seal.anchor import Attestor
     from foreseal.seal.policy import Policy
     from foreseal.seal.verify import Verdict
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--key", "keys", multiple=True, help="A verifier key (vkey) that you trust; may be repeated.")
 @click.option("--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A policy file.")
+@click.option(
+    "--tsa",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Certificates (PEM) of a timestamp authority that you trust.",
+)
 @click.option("--target", "targets", multiple=True, help="Judge this target only; may be repeated.")
 @project_option
 @json_option
@@ -26,6 +32,7 @@ def command(
     paths: tuple[Path, ...],
     keys: tuple[str, ...],
     policy: Path | None,
+    tsa: Path | None,
     targets: tuple[str, ...],
     folder: str,
     as_json: bool,
@@ -36,15 +43,16 @@ def command(
     the published folder of a log. Without PATHS the project in the current folder is checked: every file of
     its log, every signature, every score recomputed, every receipt.
 
-    Trust comes from you: --key, --policy, or inside a project its settings. Without any the answer is that
-    the evidence is consistent, but by a key you have not named, and the exit code is 1.
+    Trust comes from you: --key, --policy, --tsa, or inside a project its settings. Without a key the answer
+    is that the evidence is consistent, but by a key you have not named, and the exit code is 1.
     """
     terminal = Terminal(as_json)
     trusted = _trusted(keys, policy, folder, paths)
+    attest = _attestor(tsa, folder, paths, outside=bool(keys or policy))
     if paths:
-        found = {str(path): _check(path, trusted, targets) for path in paths}
+        found = {str(path): _check(path, trusted, attest, targets) for path in paths}
     else:
-        found = _project(folder, trusted, targets)
+        found = _project(folder, trusted, attest, targets)
     for name, verdict in found.items():
         _show(terminal, name, verdict, brief=len(found) > 1)
     good = sum(verdict.ok for verdict in found.values())
@@ -82,27 +90,50 @@ def _trusted(keys: tuple[str, ...], policy: Path | None, folder: str, paths: tup
     return trusted
 
 
-def _check(path: Path, trusted: Policy, targets: tuple[str, ...] = ()) -> Verdict:
+def _attestor(tsa: Path | None, folder: str, paths: tuple[Path, ...], *, outside: bool) -> Attestor:
+    """Who checks timestamps: by --tsa, or where the project's settings are trusted, by what they name."""
+    from foreseal.clock import LiveClock
+    from foreseal.errors import MissingExtra
+    from foreseal.seal.anchor import unchecked
+    from foreseal.settings import FILE_NAME
+
+    inside = not outside and (not paths or (Path(folder) / FILE_NAME).is_file())
+    if tsa is None and not inside:
+        return unchecked
+    from foreseal.chain.attest import attestor
+    from foreseal.chain.rfc3161 import EXTRA, Authority, available
+
+    if tsa is not None:
+        if not available():
+            raise MissingExtra(EXTRA, "--tsa")
+        return attestor(Authority.load(tsa), LiveClock().now())
+    from foreseal.run import Project
+    from foreseal.run.anchoring import authority
+
+    return attestor(authority(Project.open(folder)), LiveClock().now())
+
+
+def _check(path: Path, trusted: Policy, attest: Attestor, targets: tuple[str, ...] = ()) -> Verdict:
     from foreseal.seal.disclosure import SUFFIX, verify_disclosure
     from foreseal.seal.evidence import verify_evidence
     from foreseal.seal.verify import verify_log, verify_receipt
 
     # Evidence ships no hash tiles; the published folder of a log always has those of level 0.
     if path.is_dir() and (path / "tile" / "0").is_dir():
-        return verify_log(path, trusted, targets)
+        return verify_log(path, trusted, targets, attest)
     if path.is_dir() or path.suffix == ".zip":
-        return verify_evidence(path, trusted, targets)
+        return verify_evidence(path, trusted, targets, attest)
     check = verify_disclosure if path.suffix == SUFFIX else verify_receipt
     return check(path.read_bytes(), trusted)
 
 
-def _project(folder: str, trusted: Policy, targets: tuple[str, ...]) -> dict[str, Verdict]:
+def _project(folder: str, trusted: Policy, attest: Attestor, targets: tuple[str, ...]) -> dict[str, Verdict]:
     from foreseal.run import Project
     from foreseal.seal.receipt import SUFFIX
 
     project = Project.open(folder)
     receipts = sorted((project.folder / "out" / "receipts").rglob(f"*{SUFFIX}"))
-    return {str(path): _check(path, trusted, targets) for path in (project.log_folder, *receipts)}
+    return {str(path): _check(path, trusted, attest, targets) for path in (project.log_folder, *receipts)}
 
 
 def _show(terminal: Terminal, name: str, verdict: Verdict, *, brief: bool) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from foreseal.errors import Malformed, ProofError
 from foreseal.merkle import HASH_SIZE, leaf_hash
+from foreseal.seal.anchor import token_size
 from foreseal.seal.checkpoint import Checkpoint
 from foreseal.seal.cosigned import cosigned_size
 from foreseal.seal.disk import is_temporary, read_file
@@ -130,7 +131,9 @@ def _check_strays(audit: Audit, folder: Path, size: int) -> None:
     """Files that the checkpoint does not account for: harmless remains are noted, others are problems."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if not path.is_file() or name == CHECKPOINT or cosigned_size(name) is not None:
+        if not path.is_file() or name == CHECKPOINT:
+            continue
+        if cosigned_size(name) is not None or token_size(name) is not None:
             continue
         if is_temporary(path):
             audit.notes.append(f"{name} was left by an interrupted write.")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from foreseal.errors import Malformed, ProofError, Tampered
 from foreseal.merkle import Frontier, leaf_hash
+from foreseal.seal.anchor import MAX_TOKEN, Attestor, Earliest, token_size, unchecked
 from foreseal.seal.box import Box, open_box
 from foreseal.seal.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from foreseal.seal.cosigned import check_heads, cosigned_size
@@ -32,7 +33,7 @@ RECEIPTS = "receipts/"
 PAYLOADS = "payload/sha256/"
 COPIES = ("README.txt", "foreseal_verify.py", "verify.html")
 
-_OTHERS = re.compile(r"payload/sha256/[0-9a-f]{64}|receipts/.+\.tlog-proof|timestamp/[0-9]+\.tsr", re.ASCII)
+_OTHERS = re.compile(r"payload/sha256/[0-9a-f]{64}|receipts/.+\.tlog-proof", re.ASCII)
 _SHOWN = 10
 
 
@@ -45,22 +46,28 @@ class _Shown:
     checkpoint: Checkpoint
 
 
-def verify_evidence(path: Path, trust: Policy | Iterable[Verifier], targets: Collection[str] = ()) -> Verdict:
+def verify_evidence(
+    path: Path,
+    trust: Policy | Iterable[Verifier],
+    targets: Collection[str] = (),
+    attest: Attestor = unchecked,
+) -> Verdict:
     """Check an evidence folder or zip: entries, completeness, every score, receipts. Offline.
 
     Needs no hash tiles. With ``targets``, entries about others are not judged, and may be left out.
+    ``attest`` checks timestamps; unless it is given they have no weight.
     """
     policy = Policy.of(trust)
     try:
         with open_box(path) as box:
-            return _verify(box, policy, targets)
+            return _verify(box, policy, targets, attest)
     except ProofError as error:
         if error.code != "container":
             raise
         return refused(Problem.of(error, "container"))
 
 
-def _verify(box: Box, policy: Policy, targets: Collection[str]) -> Verdict:
+def _verify(box: Box, policy: Policy, targets: Collection[str], attest: Attestor) -> Verdict:
     try:
         head = open_head(lambda: box.read(CHECKPOINT, MAX_NOTE), policy)
     except ProofError as error:
@@ -79,7 +86,9 @@ def _verify(box: Box, policy: Policy, targets: Collection[str]) -> Verdict:
     sizes = {name: cosigned_size(name) for name in box.names} if policy.logs else {}
     kept = {size: box.read(name, MAX_NOTE) for name, size in sizes.items() if size is not None}
     sealing, beside = check_heads(policy, head, kept, leaves)
-    history = replay(entries, _payloads(box), targets, sealing if policy.witnesses else None)
+    attested = attest(_tokens(box), checkpoint.origin, entries)
+    times = Earliest(sealing, attested.times) if policy.witnesses else None
+    history = replay(entries, _payloads(box), targets, times)
     beside += _check_receipts(box, policy, entries, leaves, history)
     beside += [
         Problem(f"no target {name} is declared in this log.", "target-missing")
@@ -88,7 +97,7 @@ def _verify(box: Box, policy: Policy, targets: Collection[str]) -> Verdict:
             each.entry.kind == "target" and each.entry["name"] == name for each in history.entries.values()
         )
     ]
-    return conclude(policy, head, history, (), _notes(box, checkpoint), beside)
+    return conclude(policy, head, history, (), _notes(box, checkpoint), beside, attested)
 
 
 def _refused(error: ProofError, code: str, where: str = "") -> Verdict:
@@ -111,6 +120,20 @@ def _read_entries(box: Box, checkpoint: Checkpoint) -> list[bytes]:
             raise Malformed(f"{name} holds {len(found)} entries, not {width}.", code="entries")
         entries += found
     return entries
+
+
+def _tokens(box: Box) -> dict[int, bytes]:
+    tokens = {}
+    for name in box.names:
+        size = token_size(name)
+        if size is not None:
+            try:
+                tokens[size] = box.read(name, MAX_TOKEN)
+            except Malformed as error:
+                if error.code == "container":
+                    raise
+                tokens[size] = b""
+    return tokens
 
 
 def _payloads(box: Box) -> PayloadReader:
@@ -220,11 +243,12 @@ def _notes(box: Box, checkpoint: Checkpoint) -> list[str]:
     rest = sorted(
         name
         for name in box.names
-        if name not in known and cosigned_size(name) is None and not _OTHERS.fullmatch(name)
+        if name not in known
+        and cosigned_size(name) is None
+        and token_size(name) is None
+        and not _OTHERS.fullmatch(name)
     )
     notes = [f"{name} is not part of evidence and was not read." for name in rest[:_SHOWN]]
     if len(rest) > _SHOWN:
         notes.append(f"{len(rest) - _SHOWN} further files are not part of evidence and were not read.")
-    if any(name.startswith("timestamp/") for name in box.names):
-        notes.append("timestamp present, not checked here")
     return notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from foreseal.errors import ProofError
-from foreseal.seal.cosigned import Sealing
+from foreseal.seal.anchor import Times
 from foreseal.seal.entry import Entry, parse_entry
 from foreseal.seal.history import History, PayloadReader
 from foreseal.seal.identity import find_revocations
@@ -16,7 +16,7 @@ def replay(
     entries: Iterable[bytes],
     read: PayloadReader,
     targets: Collection[str] = (),
-    sealing: Sealing | None = None,
+    sealing: Times | None = None,
 ) -> History:
     """Everything that the entries of a log, from the first on, say and prove together."""
     entries = tuple(entries)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from foreseal.errors import ProofError, Tampered
 from foreseal.merkle import leaf_hash
+from foreseal.seal.anchor import Attested, Attestor, Earliest, read_tokens, unchecked
 from foreseal.seal.audit import audit_files
 from foreseal.seal.checkpoint import read_checkpoint
 from foreseal.seal.cosigned import check_heads, read_cosigned, time_statements
@@ -96,12 +98,17 @@ def verify_receipt(data: bytes, trust: Policy | Iterable[Verifier]) -> Verdict:
     )
 
 
-def verify_log(folder: Path, trust: Policy | Iterable[Verifier], targets: Collection[str] = ()) -> Verdict:
+def verify_log(
+    folder: Path,
+    trust: Policy | Iterable[Verifier],
+    targets: Collection[str] = (),
+    attest: Attestor = unchecked,
+) -> Verdict:
     """Check a whole published log: every file, every entry, every payload, every score recomputed.
 
     ``trust`` is a policy, or keys of logs; with witnesses in it, a quorum of them must have cosigned the
     checkpoint, and they say when forecasts were sealed. With ``targets``, entries about others are not
-    judged.
+    judged. ``attest`` checks the timestamps beside the log; unless it is given they have no weight.
     """
     policy = Policy.of(trust)
     try:
@@ -114,8 +121,11 @@ def verify_log(folder: Path, trust: Policy | Iterable[Verifier], targets: Collec
     sound = not audit.problems or len(audit.entries) == head.checkpoint.size
     entries = audit.entries if sound else ()
     sealing, beside = check_heads(policy, head, kept, [leaf_hash(entry) for entry in entries] if kept else ())
-    found = replay(entries, Payloads(folder).get, targets, sealing if policy.witnesses else None)
-    return conclude(policy, head, found, audit.problems, audit.notes, beside if sound else ())
+    attested = attest(read_tokens(folder), head.checkpoint.origin, entries)
+    # Timestamps come at intervals: they can date what witnesses saw too late, and condemn nothing.
+    times = Earliest(sealing, attested.times) if policy.witnesses else None
+    found = replay(entries, Payloads(folder).get, targets, times)
+    return conclude(policy, head, found, audit.problems, audit.notes, beside if sound else (), attested)
 
 
 def refused(*problems: Problem) -> Verdict:
@@ -146,15 +156,16 @@ def conclude(
     before: Iterable[Problem],
     notes: Iterable[str],
     beside: Iterable[Problem] = (),
+    attested: Attested = Attested(),  # noqa: B008 - it is frozen
 ) -> Verdict:
     """The verdict: problems of the files come first, then those of entries, then of what lies beside them."""
     problems = tuple(dict.fromkeys((*before, *history.problems, *skipped_cutoffs(history), *beside)))
     level = "none" if problems else _level(history)
     return Verdict(
         ok=bool(policy.logs) and not problems,
-        statements=_statements(policy, head, history, level),
+        statements=_statements(policy, head, history, level, attested),
         problems=problems,
-        notes=(*notes, *history.notes),
+        notes=(*notes, *attested.notes, *history.notes),
         origin=head.checkpoint.origin,
         size=head.checkpoint.size,
         kinds=dict(history.kinds),
@@ -167,7 +178,9 @@ def _level(history: History) -> str:
     return "identities" if authors and all(each in history.identities.lines for each in authors) else "log"
 
 
-def _statements(policy: Policy, head: Cosigned, history: History, level: str) -> tuple[str, ...]:
+def _statements(
+    policy: Policy, head: Cosigned, history: History, level: str, attested: Attested
+) -> tuple[str, ...]:
     if level == "none":
         return ("not verified",)
     size, lines = head.checkpoint.size, [] if policy.logs else [UNNAMED]
@@ -176,6 +189,9 @@ def _statements(policy: Policy, head: Cosigned, history: History, level: str) ->
         lines.append(REPLAYED)
     if "live" in modes or not modes:
         lines += time_statements(policy, head, SEALED)
+    if attested.found:
+        lines = [*(line for line in lines if line != SEALED), *attested.statements]
+        lines += [_in_time(track, attested) for track in history.tracks.values() if track.mode == "live"]
     lines.append(
         f"complete within this log, up to {size} entries: they give the signed root, and each was replayed"
     )
@@ -195,6 +211,17 @@ def _statements(policy: Policy, head: Cosigned, history: History, level: str) ->
     if size:
         lines.append(f"revocations known up to entry {size - 1}")
     return (*lines, *map(_summary, history.tracks.values()), NOT_SHOWN)
+
+
+def _in_time(track: Track, attested: Attested) -> str:
+    """How many forecasts are shown by timestamps alone to have existed before their deadline."""
+    deadline, times = timedelta(seconds=track.declared.entry["deadline"]), attested.times
+    said = [(track.cutoffs[seq], placed) for (_, seq), each in track.forecasts.items() for placed in each]
+    dated = [(cutoff, times.time(placed.index)) for cutoff, placed in said]
+    early = sum(at is not None and at <= cutoff + deadline for cutoff, at in dated)
+    return (
+        f"{track.name}: {early} of {len(said)} forecasts existed before their deadline, by timestamps alone"
+    )
 
 
 def _summary(track: Track) -> str:

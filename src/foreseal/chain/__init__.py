@@ -1,0 +1,1 @@
+"""Outside clocks and agreements: what others attest about a log."""

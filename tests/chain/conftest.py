@@ -1,0 +1,55 @@
+"""A timestamp authority of openssl, and a log to be timestamped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from authorities import LocalAuthority
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.conftest import require
+
+from foreseal.chain.rfc3161 import Authority
+from foreseal.seal.log import Log
+from foreseal.seal.note import Signer
+
+
+@pytest.fixture(scope="session")
+def openssl() -> str:
+    require("rfc3161_client", 'pip install "foreseal[timestamp]"')
+    return require("openssl", "apt-get install openssl")
+
+
+@pytest.fixture(scope="session")
+def made(openssl: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalAuthority, LocalAuthority]:
+    """Two authorities that do not know each other."""
+    folder = tmp_path_factory.mktemp("authorities")
+    return (
+        LocalAuthority(folder / "good", "Good", openssl).make(),
+        LocalAuthority(folder / "other", "Other", openssl).make(),
+    )
+
+
+@pytest.fixture
+def local(made: tuple[LocalAuthority, LocalAuthority]) -> LocalAuthority:
+    """The authority that is trusted, without what a test before did to it."""
+    return LocalAuthority(made[0].folder, made[0].name, made[0].openssl)
+
+
+@pytest.fixture
+def other(made: tuple[LocalAuthority, LocalAuthority]) -> LocalAuthority:
+    """An authority that nobody named."""
+    return LocalAuthority(made[1].folder, made[1].name, made[1].openssl)
+
+
+@pytest.fixture
+def authority(local: LocalAuthority) -> Authority:
+    return Authority.load(local.root)
+
+
+@pytest.fixture
+def log(tmp_path: Path):
+    signer = Signer("example.com/log", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+    with Log.create(tmp_path / "log", signer, tmp_path / "state" / "lock.db") as log:
+        log.append(b"entry %d" % number for number in range(15))
+        yield log
