@@ -67,30 +67,26 @@ class Frontier:
 class Tree:
     """A growing tree that keeps every hash in memory; ``read`` is a hash reader for proofs."""
 
-    __slots__ = ("_levels", "size")
+    __slots__ = ("_levels",)
 
     def __init__(self, leaves: Iterable[bytes] = ()) -> None:
-        self.size = 0
-        self._levels: list[list[bytes]] = [[]]
-        for leaf in leaves:
-            self.append(leaf)
+        self._levels: list[list[bytes]] = [list(leaves)]
+
+    @property
+    def size(self) -> int:
+        """Number of leaves."""
+        return len(self._levels[0])
 
     def append(self, leaf: bytes) -> None:
-        """Add one leaf hash."""
-        levels, size, level = self._levels, self.size, 0
-        levels[0].append(leaf)
-        while size & 1:
-            pair = levels[level]
-            level += 1
-            if level == len(levels):
-                levels.append([])
-            levels[level].append(sha256(b"\x01" + pair[-2] + pair[-1]).digest())
-            size >>= 1
-        self.size += 1
+        """Add one leaf hash. The hashes above it are computed when they are first asked for."""
+        self._levels[0].append(leaf)
 
     def read(self, level: int, index: int) -> bytes:
         """Root of the complete subtree of ``2**level`` leaves at ``index``."""
-        return self._levels[level][index]
+        levels = self._levels
+        if level >= len(levels) or index >= len(levels[level]):
+            self._fill()
+        return levels[level][index]
 
     def root(self, size: int | None = None) -> bytes:
         """Root of the first ``size`` leaves (all of them, if not given)."""
@@ -98,6 +94,17 @@ class Tree:
         if not 0 <= size <= self.size:
             raise UsageError(f"there is no root of {size} in a tree of {self.size} leaves.")
         return subtree_root(0, size, self.read)
+
+    def _fill(self) -> None:
+        levels, level = self._levels, 0
+        while len(levels[level]) > 1:
+            row = levels[level]
+            level += 1
+            if level == len(levels):
+                levels.append([])
+            above = levels[level]
+            pairs = range(2 * len(above), len(row) - 1, 2)
+            above.extend([sha256(b"\x01" + row[i] + row[i + 1]).digest() for i in pairs])
 
 
 def fold(peaks: Sequence[bytes]) -> bytes:

@@ -21,15 +21,21 @@ def replay(
     """Everything that the entries of a log, from the first on, say and prove together."""
     entries = tuple(entries)
     history = History(read, revoked=find_revocations(entries), targets=targets, sealing=sealing)
-    for index, raw in enumerate(entries):
-        try:
-            entry = parse_entry(raw)
-        except ProofError as error:
-            history.skip(Problem.of(error, "canonical", f"entry {index}", index))
+    # All signatures first: in turns with payloads, each drives the other out of the CPU's caches.
+    for each in [_parse(index, raw) for index, raw in enumerate(entries)]:
+        if isinstance(each, Problem):
+            history.skip(each)
         else:
-            history.add(entry)
+            history.add(each)
     _name_left_out(history)
     return history
+
+
+def _parse(index: int, raw: bytes) -> Entry | Problem:
+    try:
+        return parse_entry(raw)
+    except ProofError as error:
+        return Problem.of(error, "canonical", f"entry {index}", index)
 
 
 def skipped_cutoffs(history: History) -> Iterator[Problem]:
