@@ -37,6 +37,8 @@ TABLES = (
     settings.ModelsTable,
     settings.DecisionTable,
     settings.SealTable,
+    settings.WitnessesTable,
+    settings.AnchorTable,
 )
 # What a field is called in foreseal.toml where that differs, or None where it is no key of its own.
 KEYS = {("Dataset", "options"): None, ("DecisionTable", "target"): "from"}

@@ -142,6 +142,13 @@ def test_the_settings_in_the_pages_are_valid() -> None:
     make_policy("webster", decision["decisions"]["signal_plan"]["options"])
 
 
+def test_the_witnesses_in_the_seal_page_are_valid_settings() -> None:
+    text = next(code for code in blocks(DOCS / "seal.md", "toml") if "witnesses" in code)
+    table = tomllib.loads(text)["seal"]["witnesses"]
+    found = build(settings.WitnessesTable, table, "witnesses")
+    assert (found.need, len(found.of), found.wait) == (2, 3, timedelta(seconds=2))
+
+
 def test_the_policy_file_in_the_seal_page_is_read() -> None:
     text = next(code for code in blocks(DOCS / "seal.md", "") if code.startswith("# a policy"))
     assert [log.name for log in parse_policy(text).logs] == ["i94.example/log"]

@@ -11,7 +11,7 @@ import pytest
 from projects import Make, go, make_live
 from witnesses import Hand, cosigner, make_witness, served
 
-from foreseal.errors import SettingsError
+from foreseal.errors import SettingsError, Tampered
 from foreseal.run import Project
 from foreseal.run.loop import run
 from foreseal.run.receipts import verify_receipts, write_receipts
@@ -157,3 +157,24 @@ def test_without_witnesses_nothing_changes(make: Make) -> None:
         pass
     assert session.witnessed is None
     assert not (project.log_folder / "cosigned").exists()
+
+
+def test_a_damaged_cosignature_is_made_good_from_the_kept_one_which_is_named_if_damaged(
+    make: Make, serve: Callable[..., str]
+) -> None:
+    project = make()
+    project = name_witnesses(project, [serve(project, 0)], need=1)
+    assert witnessed(project).met
+    published, (kept,) = project.log_folder / "checkpoint", (project.log_folder / "cosigned").iterdir()
+    whole = published.read_bytes()
+    damaged = whole[:-9] + (b"AAAA" if whole[-9:-5] != b"AAAA" else b"BBBB") + whole[-5:]
+    published.write_bytes(damaged)
+    assert witnessed(project).met
+    assert published.read_bytes() == whole
+    kept.write_bytes(damaged)
+    with pytest.raises(Tampered, match=kept.name) as stop, Session.begin(project):
+        pass
+    assert f"cosigned/{kept.name}" in stop.value.hint
+    kept.write_bytes(whole)
+    assert witnessed(project).met
+    assert published.read_bytes() == whole

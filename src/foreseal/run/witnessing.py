@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from foreseal.seal.cosigned import read_cosigned
+from foreseal.errors import Tampered
+from foreseal.seal.cosigned import cosigned_path, read_cosigned
 from foreseal.seal.cosigning import Answer, ask
 from foreseal.seal.log import Log
 from foreseal.seal.note import parse_note
+from foreseal.seal.reader import CHECKPOINT
 
 if TYPE_CHECKING:
     from foreseal.run.project import Project
@@ -38,7 +40,13 @@ def get_witnessed(project: Project, log: Log) -> Witnessed | None:
     table, trust = project.settings.seal.witnesses, project.trust()
     if table is None:
         return None
-    by = trust.cosignatures(parse_note(log.signed))
+    try:
+        by = trust.cosignatures(parse_note(log.signed))
+    except Tampered as error:
+        raise Tampered(
+            f"{log.folder / CHECKPOINT}, of {log.size} entries: {error.message}",
+            hint=f"Restore {cosigned_path(log.size)} from a copy of the log.",
+        ) from None
     absent = [each for each in trust.witnesses if each.name not in by and each.url]
     answers: list[Answer] = []
     if absent and log.size:

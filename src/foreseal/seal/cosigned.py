@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from foreseal.clock import format_instant
-from foreseal.errors import Malformed, ProofError
+from foreseal.errors import Malformed, ProofError, Tampered
 from foreseal.merkle import Frontier
 from foreseal.seal.checkpoint import parse_index
 from foreseal.seal.disk import read_file
@@ -64,7 +64,16 @@ class Sealing:
     @classmethod
     def of(cls, policy: Policy, folder: Path) -> Sealing:
         """What the checkpoints kept in a log's own folder say. Raises `Tampered` if one is not genuine."""
-        return cls(policy, map(policy.open, read_cosigned(folder).values()))
+        heads = []
+        for size, data in read_cosigned(folder).items():
+            try:
+                heads.append(policy.open(data))
+            except ProofError as error:
+                raise Tampered(
+                    f"{folder / cosigned_path(size)}: {error.message}",
+                    hint="Restore this file from a copy; without it, entries count as sealed later.",
+                ) from None
+        return cls(policy, heads)
 
     def head(self, index: int) -> Cosigned | None:
         """The checkpoint that decides when the entry at this index was sealed."""

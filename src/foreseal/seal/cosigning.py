@@ -46,6 +46,7 @@ def ask(log: LogReader, witnesses: Sequence[Witness], wait: float, old: int = 0)
     note = parse_note(log.signed)
     signed = bytes(Note(note.text, note.signatures[:1]))
     answers: queue.Queue[Answer] = queue.Queue()
+    old = min(old, log.size)
     proofs = _Proofs(log)
     end = time.monotonic() + wait
 
