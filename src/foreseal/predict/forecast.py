@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,8 @@ from foreseal.clock import Frequency, format_instant
 from foreseal.errors import DataError, DataWarning, ModelError
 from foreseal.frame import UTC_TIME, Kind, Panel, infer_frequency, read, refuse_repeats, shift
 from foreseal.predict import engine
+from foreseal.predict.covariates import Covariates, read_covariates
+from foreseal.predict.grid import Grid
 from foreseal.predict.model import Model
 from foreseal.records import Forecast
 
@@ -88,9 +90,9 @@ def forecast(
     ``models`` replaces the members of the preset; a single one is used as it is, without guard and
     calibration. ``level=[80]`` is short for the quantiles 0.1 and 0.9 (the median is added). ``X_df`` holds
     covariates: ``time_col``, optionally ``id_col``, numeric columns; those known for all ``h`` steps count as
-    known in advance, also in the past. Series without any value are left out with a `DataWarning`. Naive
-    times are taken and returned as they are; ``timezone`` (IANA) sets the calendar, by default that of
-    ``time_col``.
+    known in advance, also in the past, the others at the end of their step. Series without any value are
+    left out with a `DataWarning`. Naive times are taken and returned as they are; ``timezone`` (IANA) sets
+    the calendar, by default that of ``time_col``.
 
     Raises `DataError` (the frame) or `ModelError` (horizon, levels, models), naming the series.
     """
@@ -105,22 +107,30 @@ def forecast(
         )
     frame = frame.select("unique_id", "ds", "y", *(["known_at"] if known_at else []))
     refuse_repeats(frame, ("unique_id", "ds", *(["known_at"] if known_at else [])))
+    at = None if cutoff is None else _instant(cutoff, kind)
+    if at is not None:
+        # What became known later must not even decide the frequency, or which series there are.
+        frame = frame.filter(pl.col("known_at") <= at if known_at else pl.col("ds") < at)
+        if frame.is_empty():
+            raise DataError(f"Nothing was known at {format_instant(at)}.", hint="Give a later cutoff.")
     step = _frequency(freq, frame)
-    covariates = None if X_df is None else _covariates(X_df, id_col, time_col)
+    wide = None if X_df is None else read_covariates(X_df, id_col, time_col)
     frame = _without_empty(frame)
     common: dict[str, Any] = {"preset": preset, "models": models}
-    if cutoff is None:
-        made, history = _from_own_ends(frame, step, zone, covariates, h, levels, common)
+    if at is None:
+        made, history = _from_own_ends(frame, step, zone, wide, h, levels, common)
     else:
-        at = _instant(cutoff, kind)
         vintages = frame if known_at else _known_at_end_of_step(frame, step, zone)
 
-        def panel_at(origin: datetime) -> Panel:
-            return Panel(
-                as_known(vintages, origin), step, cutoff=origin, covariates=covariates, timezone=zone
-            )
+        def known(origin: datetime) -> Panel:
+            return Panel(as_known(vintages, origin), step, cutoff=origin, timezone=zone)
 
-        history = panel_at(at).frame
+        covariates = _told_apart(wide, known(at), h)
+
+        def panel_at(origin: datetime) -> Panel:
+            return _with_covariates(known(origin), covariates)
+
+        history = known(at).frame
         if history.is_empty():
             raise DataError(f"Nothing was known at {format_instant(at)}.", hint="Give a later cutoff.")
         made = engine.predict_at(panel_at, at, h, levels, **common)
@@ -141,7 +151,7 @@ def _from_own_ends(
     frame: pl.DataFrame,
     freq: Frequency,
     zone: str,
-    covariates: pl.DataFrame | None,
+    wide: pl.DataFrame | None,
     h: int,
     levels: tuple[float, ...],
     common: dict[str, Any],
@@ -150,16 +160,19 @@ def _from_own_ends(
     frame = frame.sort("unique_id", "ds")
     ends = frame.group_by("unique_id", maintain_order=True).agg(last=pl.col("ds").max())
 
+    covariates = _told_apart(wide, Panel(frame, freq, timezone=zone), h)
+
     def panel_at(back: int) -> Panel:
         if not back:
-            return Panel(frame, freq, covariates=covariates, timezone=zone)
+            return _with_covariates(Panel(frame, freq, timezone=zone), covariates)
         last = [shift(end, freq, -back, zone) for end in ends["last"]]
         earlier = ends.with_columns(pl.Series("last", last, UTC_TIME))
         kept = frame.join(earlier, on="unique_id").filter(pl.col("ds") <= pl.col("last")).drop("last")
         # The last step stays even where it is missing, for it says where each series ends.
         absent = earlier.rename({"last": "ds"}).join(kept, on=["unique_id", "ds"], how="anti")
         absent = absent.join(kept, on="unique_id", how="semi").with_columns(y=pl.lit(None, pl.Float64))
-        return Panel(pl.concat([kept, absent]).sort("unique_id", "ds"), freq, None, None, covariates, zone)
+        rows = pl.concat([kept, absent]).sort("unique_id", "ds")
+        return _with_covariates(Panel(rows, freq, timezone=zone), covariates)
 
     now = panel_at(0)
     length = int(frame.group_by("unique_id").len()["len"].max() or 0)  # type: ignore[arg-type]
@@ -168,6 +181,22 @@ def _from_own_ends(
     backs = [back for back in range(stride * wanted, 0, -stride) if length - back >= max(length / 2, 2)]
     made = engine.run(panel_at, 0, backs, h, levels, baseline=engine.BASELINE, past={}, **common)
     return made, frame
+
+
+def _told_apart(wide: pl.DataFrame | None, panel: Panel, h: int) -> Covariates | None:
+    """The covariates, told apart by whether they reach over the horizon of the real forecast."""
+    if wide is None or panel.frame.is_empty():
+        return None
+    return Covariates.of(wide, Grid.of(panel).future(h)[0])
+
+
+def _with_covariates(panel: Panel, covariates: Covariates | None) -> Panel:
+    """A panel of some origin with what was known of the covariates there."""
+    if covariates is None or panel.frame.is_empty():
+        return panel
+    grid = Grid.of(panel)
+    starts = pl.DataFrame({"unique_id": grid.ids, "start": pl.Series(grid.starts, dtype=UTC_TIME)})
+    return replace(panel, covariates=covariates.before(starts))
 
 
 def _levels(quantiles: Sequence[float] | None, level: Sequence[float] | None) -> tuple[float, ...]:
@@ -187,23 +216,6 @@ def _frequency(freq: str | Frequency | None, frame: pl.DataFrame) -> Frequency:
     if isinstance(freq, Frequency):
         return freq
     return infer_frequency(frame) if freq is None else Frequency.parse(freq)
-
-
-def _covariates(X_df: Any, id_col: str, time_col: str) -> pl.DataFrame:
-    wide, _ = read(X_df, id_col=id_col, time_col=time_col, target_col=None)
-    keys = [name for name in ("unique_id", "ds") if name in wide.columns]
-    refuse_repeats(wide, keys)
-    words = [
-        name
-        for name in wide.columns
-        if name not in keys and not wide.schema[name].is_numeric() and wide.schema[name] != pl.Boolean
-    ]
-    if words:
-        raise DataError(
-            f"Covariate {words[0]!r} holds {wide.schema[words[0]]}, not numbers.",
-            hint="Encode it, or drop it.",
-        )
-    return wide
 
 
 def _without_empty(frame: pl.DataFrame) -> pl.DataFrame:
