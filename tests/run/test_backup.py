@@ -89,6 +89,8 @@ def test_no_private_key_and_no_lock_database_is_in_a_backup(project: Project, tm
     (project.folder / "notes" / "key copy.txt").write_bytes(b"x" * ((1 << 20) - 40) + key)
     shutil.copytree(state, project.folder / "state")
     (project.folder / "elsewhere").symlink_to(state)
+    (project.folder / "state" / "subjects.db").write_bytes(b"secret of a person")
+    (project.folder / "state" / "witness.db").write_bytes(b"secret of a witness")
     made = back_up(project.folder, tmp_path / "backup")
     left_out = dict(made.left_out)
     lock = next(path.name for path in state.iterdir() if path.suffix == ".db")
@@ -96,8 +98,11 @@ def test_no_private_key_and_no_lock_database_is_in_a_backup(project: Project, tm
     assert left_out["notes/key copy.txt"] == "holds a private key"
     assert left_out[f"state/{lock}"] == "a lock database"
     assert left_out["elsewhere/"] == "a link to elsewhere"
+    assert left_out["state/subjects.db"] == "keys of personal data"
+    assert left_out["state/witness.db"] == "a witness's memory"
     everything = b"".join(path.read_bytes() for path in (tmp_path / "backup").rglob("*") if path.is_file())
     assert b"PRIVATE KEY" not in everything
+    assert b"secret of" not in everything
     assert lock.encode() not in everything
 
 

@@ -4,8 +4,9 @@ DIR/
   SHA256SUMS    digest and name of every file, as ``sha256sum -c`` reads it; written last
   project/      the project: settings, data, store, log, receipts
 
-Never in it: private keys (the folder ``keys/``, and any other file that holds one) and the lock database of
-the log. A key belongs in a safe place of its own; a restored lock would let the key sign a second history.
+Never in it: private keys (the folder ``keys/``, and any other file that holds one), keys of personal data,
+and what must not forget: the lock database of the log, a witness's memory. A key belongs in a safe place of
+its own; a restored memory would let a key sign a second history.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ MAX_MANIFEST = 1 << 28
 _ROOM = "project"
 _LINE = re.compile(rf"([0-9a-f]{{64}})  ({_ROOM}/[^\n\\]+)")
 _LOCK = re.compile(r"[0-9a-f]{64}\.db(-wal|-shm|-journal)?")
+_NAMES = {"subjects.db": "keys of personal data", "witness.db": "a witness's memory"}
 _PASSING = re.compile(r".*\.(partial|db-wal|db-shm|db-journal)")
 _SQLITE = b"SQLite format 3\x00"
 _PRIVATE = b"PRIVATE KEY-----"
@@ -145,6 +147,8 @@ def _choose(project: Path) -> tuple[list[str], list[tuple[str, str]]]:
             name = (here / file).as_posix()
             if _LOCK.fullmatch(file):
                 left_out.append((name, "a lock database"))
+            elif file in _NAMES:
+                left_out.append((name, _NAMES[file]))
             elif is_temporary(path) or _PASSING.fullmatch(file):
                 continue
             elif path.is_symlink() or not path.is_file():
