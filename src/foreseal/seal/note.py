@@ -169,8 +169,33 @@ class Ed25519Verifier:
         return ed25519_verifies(self.public, text, signature)
 
 
+# The y coordinates of the points of small order, in every encoding that some library takes.
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(point)
+    for point in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+
+
+def _is_small(point: bytes) -> bool:
+    return point[:31] + bytes([byte & 0x7F for byte in point[31:]]) in _SMALL_ORDER
+
+
 def ed25519_verifies(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether this is an Ed25519 signature (RFC 8032) by the 32-byte public key."""
+    """Whether this is an Ed25519 signature (RFC 8032) by the 32-byte public key.
+
+    Points of small order are refused: with such a key a signature holds for any text, and libraries differ in
+    whether they take it.
+    """
+    if _is_small(public) or _is_small(signature[:32]):
+        return False
     try:
         _ed25519(public).verify(signature, message)
     except (InvalidSignature, ValueError):
