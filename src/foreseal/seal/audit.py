@@ -165,8 +165,10 @@ def _check_tile_stray(audit: Audit, folder: Path, name: str, size: int) -> None:
     if width > present:
         audit.notes.append(f"{name} is beyond the signed size; an interrupted append left it.")
         return
-    current = (folder / tile_path(level, index, present)).read_bytes()
-    if current.startswith((folder / name).read_bytes()):
+    current = folder / tile_path(level, index, present)
+    if not current.is_file():
+        return
+    if current.read_bytes().startswith((folder / name).read_bytes()):
         audit.notes.append(f"{name} is superseded; the next append removes it.")
     else:
         text = f"{name} is superseded, and does not agree with the tile that supersedes it."

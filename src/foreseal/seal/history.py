@@ -242,7 +242,10 @@ class History:
             raise Malformed("the cutoffs of its schedule do not ascend.")
         if self.track(entry["name"]) is not None:
             self.notes.append(f"entry {placed.index} declares the target {entry['name']} again.")
-        self.tracks[entry.leaf] = Track(placed, Terms.of(entry.fields), cutoffs)
+        track = Track(placed, Terms.of(entry.fields), cutoffs)
+        if not track.ends:
+            raise Malformed("it settles after the year 9999.")
+        self.tracks[entry.leaf] = track
 
     def _forecast(self, placed: Placed) -> None:
         entry, track = placed.entry, self._at(placed, own=False)

@@ -54,6 +54,16 @@ class Track:
         """``live`` or ``replay``."""
         return str(self.declared.entry["mode"])
 
+    @property
+    def ends(self) -> bool:
+        """Whether its deadlines can be written: an instant lies before the year 10000."""
+        try:
+            self.settles_at(len(self.cutoffs) - 1)
+            _ = self.cutoffs[-1] + timedelta(seconds=self.declared.entry["deadline"])
+        except (OverflowError, ValueError):
+            return False
+        return True
+
     def settles_at(self, seq: int) -> datetime:
         """When the outcome of a cutoff is fixed."""
         target, end = self.declared.entry, self.cutoffs[seq]
