@@ -9,16 +9,20 @@ from pathlib import Path
 
 import pytest
 from authorities import LocalAuthority, served
-from projects import Make, go
+from projects import Make, go, make_live
 from tests.conftest import require
+from witnesses import Hand, make_witness
+from witnesses import served as witness_served
 
 from foreseal.chain import attest as attesting
 from foreseal.chain import authority as asking
 from foreseal.cli import main
 from foreseal.errors import SettingsError
 from foreseal.run import Project
-from foreseal.run.anchoring import next_anchor
+from foreseal.run.anchoring import authority, next_anchor, sealing_times
 from foreseal.seal.anchor import NOT_CHECKED
+from foreseal.seal.replay import replay
+from foreseal.seal.verify import verify_log
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +101,30 @@ def test_others_check_timestamps_with_the_certificate_that_they_name(
         out = said(capsys)
         assert NOT_CHECKED in out
         assert "existed at" not in out
+
+
+def test_a_forecast_that_witnesses_saw_too_late_is_in_time_if_a_timestamp_says_so(
+    make: Make, local: LocalAuthority, tmp_path: Path
+) -> None:
+    project = make_live(make)
+    late = make_witness(tmp_path, 0, project.trusted(), clock=Hand(datetime.now(UTC) + timedelta(hours=3)))
+    with served(local) as url, witness_served(late) as witness:
+        toml = project.folder / "foreseal.toml"
+        of = f"{late.verifier} {witness.url}"
+        toml.write_text(f'{toml.read_text()}\nwitnesses = {{ need = 1, of = ["{of}"], wait = "10s" }}\n')
+        project = with_authority(project, url, local)
+        go(project)
+    standings = []
+    for times in (project.sealing(), sealing_times(project)):
+        history = replay(project.reader().entries(), project.payloads.get, (), times)
+        standings.append(history.standing(*history.tracks.values(), "baseline", 0).status)
+    assert standings == ["late", "scored"]
+    attest = attesting.attestor(authority(project), datetime.now(UTC))
+    verdict = verify_log(project.log_folder, project.trust(), (), attest)
+    assert verdict.ok, verdict
+    assert (
+        "next_day: 2 of 2 forecasts existed before their deadline, by timestamps alone" in verdict.statements
+    )
 
 
 def test_a_timestamp_that_does_not_fit_has_no_weight_and_is_no_problem(

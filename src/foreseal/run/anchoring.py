@@ -12,7 +12,7 @@ from foreseal.chain.authority import load_authority
 from foreseal.chain.rfc3161 import Authority
 from foreseal.clock import LiveClock, format_instant
 from foreseal.errors import ForesealError
-from foreseal.seal.anchor import Earliest, Place, Times, make_anchor
+from foreseal.seal.anchor import Anchor, Earliest, Place, Times, make_anchor
 from foreseal.seal.outbox import FIRST_WAIT, Outbox, Parcel
 from foreseal.seal.reader import LogReader
 
@@ -60,8 +60,7 @@ def anchor_log(project: Project, log: LogReader) -> list[Anchored]:
             outbox = _outbox(project, name)
             outbox.offer(log.signed, now(), table.every)
             if outbox.parcels(unfinished=True):
-                anchor = make_anchor(name, table.options, Place(project.folder, project.log_folder))
-                found += [_said(name, each) for each in outbox.work(anchor, now)]
+                found += [_said(name, each) for each in outbox.work(_anchor(project, name, table), now)]
         except ForesealError as error:
             found.append(Anchored(name, log.size, "queued", why=f"{error.message} {error.hint}".strip()))
     return found
@@ -95,6 +94,15 @@ def sealing_times(project: Project) -> Times | None:
     except ForesealError:
         # What cannot be checked has no weight; the end of the run and `foreseal doctor` say what is wrong.
         return sealing
+
+
+def make_anchors(project: Project) -> dict[str, Anchor]:
+    """Every outside clock that the settings name. Raises what is wrong with the first that cannot be made."""
+    return {name: _anchor(project, name, table) for name, table in _tables(project).items()}
+
+
+def _anchor(project: Project, name: str, table: AnchorTable) -> Anchor:
+    return make_anchor(name, table.options, Place(project.folder, project.log_folder))
 
 
 def _tables(project: Project) -> Mapping[str, AnchorTable]:

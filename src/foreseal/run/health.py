@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from foreseal.clock import format_instant, parse_instant
 from foreseal.errors import ForesealError, Tampered
+from foreseal.run.anchoring import make_anchors
 from foreseal.run.erasure import check_erasures
 from foreseal.run.history import History
 from foreseal.seal.keys import author_id, public_bytes
@@ -34,6 +35,7 @@ def examine(project: Project) -> list[Finding]:
         _look("author key", project, _author),
         _look("log key", project, _log_key),
         *_log(project),
+        *([_look("outside clocks", project, _clocks)] if project.settings.seal.outside else []),
         _look("store", project, _store),
         _look("sealed snapshots", project, _snapshots),
         *([_look("personal data", project, _personal)] if _is_personal(project) else []),
@@ -75,6 +77,10 @@ def _log(project: Project) -> list[Finding]:
     if verdict.ok:
         return [Finding("log", True, f"{verdict.size} entries, every file and score checked")]
     return [Finding("log", False, problem) for problem in verdict.problems]
+
+
+def _clocks(project: Project) -> str:
+    return f"{', '.join(make_anchors(project))} configured"
 
 
 def _store(project: Project) -> str:
