@@ -131,9 +131,11 @@ def test_the_example_application_is_found_and_runs(
 
 
 def test_the_settings_in_the_pages_are_valid() -> None:
-    [data] = blocks(DOCS / "data.md", "toml")
+    data, *others = blocks(DOCS / "data.md", "toml")
     [decision] = [tomllib.loads(text) for text in blocks(DOCS / "decisions.md", "toml") if "policy" in text]
     project = {"project": {"name": "x"}, "seal": {"origin": "x"}}
+    for text in others:
+        settings.parse(tomllib.loads(text) | project, Path("foreseal.toml"))
     found = settings.parse(tomllib.loads(data) | project, Path("foreseal.toml"))
     assert set(found.datasets) == {"load", "patients"}
     for name, dataset in found.datasets.items():
