@@ -47,6 +47,8 @@ def decode(data: bytes) -> object:
     else:
         same = encode(value) == data
     if not same:
+        # A key that appears twice is such a case: only the last one was kept.
+        json.loads(text, object_pairs_hook=_unique)
         raise Malformed("this JSON is not in its canonical form (RFC 8785).")
     return value
 
@@ -112,15 +114,13 @@ def _utf16(key: object) -> bytes:
     return key.encode("utf-16-be", "surrogatepass")
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a key appears twice")
-    return result
+def _unique(pairs: list[tuple[str, object]]) -> None:
+    if len(dict(pairs)) != len(pairs):
+        raise Malformed("this is not JSON: a key appears twice.")
 
 
 def _no_float(text: str) -> NoReturn:
     raise ValueError(f"{text[:40]} is not a whole number")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float)
+_DECODER = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float)
