@@ -107,8 +107,9 @@ class History:
     def standing(self, track: Track, forecaster: str, seq: int) -> Standing:
         """The first valid forecast of a forecaster at a cutoff, or why there is none.
 
-        Later ones never count; of commitments the first in time is final, revealed or not. One that lies after the outcome is late. In live mode so is one that no quorum
-        of witnesses had seen by the deadline; where nobody named witnesses, one that says so itself.
+        Later ones never count; of commitments the first in time is final, revealed or not. One that lies
+        after the outcome is late. In live mode so is one that no quorum of witnesses had seen by the
+        deadline; where nobody named witnesses, one that says so itself.
         """
         outcomes = track.outcomes.get(seq)
         deadline = track.cutoffs[seq] + timedelta(seconds=track.declared.entry["deadline"])
