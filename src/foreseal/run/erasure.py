@@ -59,7 +59,7 @@ def commitment(erasure: Erasure) -> str:
 
 
 def seal_erasures(session: Session) -> list[Said]:
-    """Finish what was interrupted, and seal every erasure of a declared dataset that the log does not tell of."""
+    """Finish what was interrupted, and seal every erasure from a declared dataset that the log lacks."""
     session.store.sweep_keys()
     for name in _personal(session.store):
         if name not in session.history.datasets:

@@ -316,6 +316,10 @@ class Store:
         schema = self._personal_schema(dataset)
         return self._personal.subjects.erase(schema.name, case, self._clock.now())
 
+    def sweep_keys(self) -> None:
+        """Finish erasures that were interrupted before the file of keys was rewritten."""
+        self._personal.subjects.sweep()
+
     def erasures(self, dataset: str) -> list[Erasure]:
         """Everyone who was erased from a personal dataset."""
         return self._personal.subjects.erasures(self._personal_schema(dataset).name)

@@ -46,7 +46,8 @@ CREATE TABLE erasure (
     case_id TEXT PRIMARY KEY,
     dataset TEXT NOT NULL,
     salt BLOB NOT NULL,
-    erased_at INTEGER NOT NULL
+    erased_at INTEGER NOT NULL,
+    swept INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
 
@@ -146,8 +147,8 @@ class Subjects:
     def erase(self, dataset: str, case: str, now: datetime) -> Erasure:
         """Destroy key, salt and mark of a subject; durable, and without a trace in the file, on return.
 
-        ``case`` is the id that the source uses, or the pseudonym. Whoever is erased already is so again, to
-        finish what was interrupted. Raises `DataError` if there is no such subject.
+        ``case`` is the id that the source uses, or the pseudonym; somebody erased already stays so. Raises
+        `DataError` if there is no such subject.
         """
         known = self.find(dataset, [case])
         case = known.get(case, case)
@@ -157,7 +158,7 @@ class Subjects:
             if deleted:
                 salt = secrets.token_bytes(SALT_SIZE)
                 connection.execute(
-                    "INSERT INTO erasure VALUES (?, ?, ?, ?)", (case, dataset, salt, to_us(now))
+                    "INSERT INTO erasure VALUES (?, ?, ?, ?, 0)", (case, dataset, salt, to_us(now))
                 )
         found = next((each for each in self.erasures(dataset) if each.case_id == case), None)
         if found is None:
@@ -165,7 +166,7 @@ class Subjects:
                 f"Dataset {dataset!r} has no such subject.",
                 hint="Give the id as the source writes it, or the pseudonym.",
             )
-        self._vacuum(case)
+        self.sweep()
         return found
 
     def erasures(self, dataset: str) -> list[Erasure]:
@@ -177,14 +178,14 @@ class Subjects:
         )
         return [Erasure(name, case, salt, from_us(at)) for name, case, salt, at in rows]
 
-    def _vacuum(self, case: str) -> None:
-        try:
+    def sweep(self) -> None:
+        """Rewrite the file after an erasure, unless that was done, so that not even its free space is old."""
+        if not self._query("SELECT 1 FROM erasure WHERE NOT swept LIMIT 1", ()):
+            return
+        with _waiting(self.path, "The keys are deleted; the next run rewrites the file that held them."):
             self._open().execute("VACUUM")
-        except sqlite3.OperationalError as error:
-            raise Busy(
-                f"The key of {case} is deleted, but {self.path} could not be rewritten: {error}.",
-                hint=f"Erase {case} once more when no other process reads it.",
-            ) from error
+        with self._writing() as connection:
+            connection.execute("UPDATE erasure SET swept=1")
 
     # Inside
 
@@ -211,13 +212,8 @@ class Subjects:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         connection = self._open()
-        try:
+        with _waiting(self.path, "Wait for it to finish, or end it, and try again."):
             connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            raise Busy(
-                f"Another process has been using {self.path} for too long.",
-                hint="Wait for it to finish, or end it, and try again.",
-            ) from error
         try:
             yield connection
             connection.execute("COMMIT")
@@ -255,3 +251,13 @@ class Subjects:
             raise
         self._connection = connection
         return connection
+
+
+@contextlib.contextmanager
+def _waiting(path: Path, hint: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise Busy(f"Another process has been using {path} for too long.", hint=hint) from error
+        raise
