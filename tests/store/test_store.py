@@ -81,6 +81,64 @@ def test_a_claim_at_or_before_a_sealed_cutoff_is_late_and_changes_nothing_sealed
     assert store.append("v", late).added == 0
 
 
+@pytest.fixture
+def late(store, clock, hours):
+    """10 of hour 2 and 12 of hour 9; hour 6 is sealed; 11 of hour 4 arrives a day later."""
+    store.append("v", hours(("a", 0, 10.0, 2)))
+    store.append("v", hours(("a", 0, 12.0, 9)))
+    store.mark_sealed("v", START + 6 * HOUR, 2, clock.instant)
+    clock.move(days=1)
+    assert store.append("v", hours(("a", 0, 11.0, 4))).late == 1
+    return store
+
+
+@pytest.mark.parametrize("settled", [False, True], ids=["hot", "settled"])
+def test_a_late_row_never_displaces_a_newer_claim(late, clock, settled):
+    if settled:
+        late.compact("v")
+    expected = {1: [], 4: [10], 8: [10], 9: [12]}
+    assert {hour: values(late.as_of("v", START + hour * HOUR)) for hour in expected} == expected
+    assert values(late.as_of("v", clock.instant)) == [12]
+    assert values(late.as_of("v", clock.instant, n=1)) == [10]
+    assert late.vintages("v")["y"].to_list() == [10, 12, 11]
+
+
+def test_a_late_row_replaces_an_older_claim_from_when_it_was_recorded(store, clock, hours):
+    store.append("v", hours(("a", 0, 10.0, 2)))
+    store.mark_sealed("v", START + 6 * HOUR, 1, clock.instant)
+    before = clock.instant
+    clock.move(days=1)
+    store.append("v", hours(("a", 0, 11.0, 4)))
+    assert values(store.as_of("v", before)) == [10]
+    assert values(store.as_of("v", clock.instant)) == [11]
+
+
+def test_a_value_that_came_back_after_a_late_row_is_no_repeat(store, clock, hours):
+    """A repeat of hour 9 was dropped while nothing stood between it and hour 2; the next load brings it."""
+    history = hours(("a", 0, 10.0, 2), ("a", 0, 10.0, 9))
+    assert store.append("v", history).added == 1
+    store.mark_sealed("v", START + 6 * HOUR, 1, clock.instant)
+    clock.move(days=1)
+    whole = pl.concat([history, hours(("a", 0, 11.0, 4))])
+    assert store.append("v", whole).added == 2
+    assert values(store.as_of("v", clock.instant)) == [10]
+    assert store.append("v", whole).added == 0
+
+
+@pytest.mark.parametrize("rule", [AFTER_AN_HOUR, LOAD], ids=["delay", "load"])
+def test_without_a_claim_of_its_own_a_row_is_compared_with_the_value_in_force(late, clock, hours, rule):
+    clock.move(days=1)
+    assert late.append("v", hours(("a", 0, 12.0)), known_at=rule).added == 0
+    assert late.append("v", hours(("a", 0, 11.0)), known_at=rule).added == 1
+    assert values(late.as_of("v", clock.instant)) == [11]
+
+
+def test_a_log_that_has_sealed_more_than_the_store_holds_says_so(store, clock, hours):
+    store.append("v", hours(("a", 0, 1.0, 1)))
+    with pytest.raises(SetupError, match=r"(?s)sealed 3 appends of 'v'.*store holds 1.*backup"):
+        store.mark_sealed("v", START + HOUR, 3, clock.instant)
+
+
 def test_contradictory_rows_of_a_batch_are_both_rejected_and_listed(store, hours):
     rows = hours(("a", 0, 1.0, 1), ("a", 0, 2.0, 1), ("a", 1, 3.0, 2)).with_columns(row=pl.Series([2, 3, 4]))
     result = store.append("v", rows, file="x.csv")

@@ -27,9 +27,14 @@ class Plain:
     sealed: int | None = None
 
     def known(self, key, at, n=None):
-        """The value of a key as known at an hour after an append."""
+        """The value of a key as known at an hour after an append: of the latest claim, then the latest."""
         seen = [v for v in self.vintages if v[0] == key and v[1] <= at and (n is None or v[2] <= n)]
-        return max(seen, key=lambda v: v[1:4])[4] if seen else None
+        return max(seen, key=lambda v: (v[3], v[1], v[2]))[4] if seen else None
+
+    def claimed(self, key, at):
+        """The value with the latest claim up to an hour, whenever it became known."""
+        seen = [v for v in self.vintages if v[0] == key and v[3] <= at]
+        return max(seen, key=lambda v: (v[3], v[1], v[2]))[4] if seen else None
 
     def append(self, rows, rule, now):
         """Rows ``(key, claim, value)``, contradictions removed as a whole; the number of rows added."""
@@ -41,7 +46,7 @@ class Plain:
         for key, claim, value in sorted(good, key=lambda row: row[1] or 0):
             if rule == "column":
                 accepted = any(v[0] == key and v[3] == claim and v[4] == value for v in self.vintages)
-                if accepted or self.known(key, claim) == value:
+                if accepted or self.known(key, claim) == self.claimed(key, claim) == value:
                     continue
             else:
                 held = [v for v in self.vintages if v[0] == key]

@@ -1,14 +1,18 @@
 """The store's SQLite database: catalogue, appends, leaf hashes, recent rows and the manifest of segments.
 
 One connection, autocommit outside :meth:`Catalogue.writing`. WAL with ``synchronous=FULL``: a commit has
-reached the disk when it returns, and readers see the last commit while another process writes.
+reached the disk when it returns, and readers see the last commit while another process writes. Threads take
+turns: a statement or a transaction of one waits for that of another. What SQLite raises becomes `Busy` or
+`SetupError`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -94,17 +98,62 @@ MIGRATIONS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All rows that a statement gave, and how many it changed.
+
+    They are read at once, since a rollback by another thread would cut a cursor short.
+    """
+
+    rows: list[Any]
+    changed: int
+
+    def fetchone(self) -> Any:
+        """The first row, or None."""
+        return self.rows[0] if self.rows else None
+
+    def fetchall(self) -> list[Any]:
+        """All rows."""
+        return self.rows
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.rows)
+
+
+def explain(error: sqlite3.Error, file: Path) -> SetupError:
+    """What an error of SQLite means for the user of a database, and what to do about it."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return Busy(
+            f"Another process has been using {file} for too long.",
+            hint="Wait for it to finish, or end it, and try again.",
+        )
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return SetupError(
+            f"{file} is damaged: {error}.", hint="Restore the folder that it is in from its backup."
+        )
+    if name.startswith("SQLITE_FULL"):
+        return SetupError(f"{file} cannot grow: {error}.", hint="Free some space on that disk and try again.")
+    return SetupError(
+        f"{file} cannot be used: {error}.", hint="Check its disk, and who may write to it and its folder."
+    )
+
+
 class Catalogue:
     """A connection to the database of one store, migrated to the present schema."""
 
     def __init__(self, folder: Path, *, busy_seconds: float = 60.0) -> None:
         self.file = folder / FILE_NAME
-        self._connection = sqlite3.connect(
-            self.file, isolation_level=None, timeout=busy_seconds, check_same_thread=False
-        )
+        self._turn = threading.RLock()
+        try:
+            self._connection = sqlite3.connect(
+                self.file, isolation_level=None, timeout=busy_seconds, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise explain(error, self.file) from error
         try:
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-8000"):
-                self._connection.execute(f"PRAGMA {pragma}")
+                self.execute(f"PRAGMA {pragma}")
             self._migrate()
         except BaseException:
             self._connection.close()
@@ -126,9 +175,14 @@ class Catalogue:
     def _version(self) -> int:
         return int(self.execute("PRAGMA user_version").fetchone()[0])
 
-    def execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
-        """Run one statement."""
-        return self._connection.execute(statement, values)
+    def execute(self, statement: str, values: tuple[Any, ...] = ()) -> Answer:
+        """Run one statement. Raises `Busy` or `SetupError` if SQLite cannot."""
+        with self._turn:
+            try:
+                cursor = self._connection.execute(statement, values)
+                return Answer(cursor.fetchall(), cursor.rowcount)
+            except sqlite3.Error as error:
+                raise explain(error, self.file) from error
 
     def insert(self, table: str, **values: Any) -> None:
         """Insert one row."""
@@ -145,31 +199,24 @@ class Catalogue:
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """A transaction that is the only one writing; committed at the end, rolled back on an exception."""
-        try:
-            with self._transaction("BEGIN IMMEDIATE"):
-                yield
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise Busy(
-                    f"Another process has been writing to {self.file} for too long.",
-                    hint="Wait for it to finish, or end it, and try again.",
-                ) from error
-            raise
+        with self._transaction("BEGIN IMMEDIATE"):
+            yield
 
     @contextlib.contextmanager
     def _transaction(self, begin: str) -> Iterator[None]:
-        joined = self._connection.in_transaction
-        if joined:
-            yield
-            return
-        self.execute(begin)
-        try:
-            yield
-            self.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self.execute("ROLLBACK")
-            raise
+        with self._turn:
+            joined = self._connection.in_transaction  # it is this thread's own
+            if joined:
+                yield
+                return
+            self.execute(begin)
+            try:
+                yield
+                self.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self.execute("ROLLBACK")
+                raise
 
     def last_append(self, dataset: int) -> tuple[int, int]:
         """Number and ``recorded_at`` (µs) of the last append, zeros if there is none."""
@@ -180,4 +227,5 @@ class Catalogue:
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        with self._turn:
+            self._connection.close()

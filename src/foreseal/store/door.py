@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
+from collections.abc import Callable
 from datetime import datetime
 from typing import cast
 
@@ -15,6 +18,7 @@ from foreseal.settings import KnownAt
 from foreseal.store.schema import DTYPES, Part
 
 _OPTIONAL = ("source", "quality")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def check(
@@ -98,13 +102,15 @@ def _typed(rows: pl.DataFrame, name: str, part: Part, where: str) -> pl.Expr:
 
 
 def _refuse(frame: pl.DataFrame, part: Part, file: str) -> tuple[pl.DataFrame, list[Rejected]]:
-    """Set aside rows without a key, a time or a finite value."""
+    """Set aside rows without a key that can be sealed, a time or a finite value."""
     reasons: list[tuple[str, str, pl.Expr]] = []
     for name in (*part.keys, *(["known_at"] if "known_at" in frame.columns else [])):
         missing = pl.col(name).is_null()
         if part.columns[name] == "str":
             missing = missing | (pl.col(name) == "")
         reasons.append((name, "missing", missing))
+        if part.columns[name] == "str":
+            reasons += [(name, reason, pl.col(name).is_in(ids)) for reason, ids in _unfit(frame[name])]
     for name in part.values:
         if part.columns[name] == "float":
             reasons.append((name, "infinite", pl.col(name).is_infinite().fill_null(False)))
@@ -122,6 +128,21 @@ def _refuse(frame: pl.DataFrame, part: Part, file: str) -> tuple[pl.DataFrame, l
         refused += _rejected(left.filter(test), name, reason, file)
         left = left.filter(~test)
     return frame.filter(~bad), sorted(refused, key=lambda item: item.row)
+
+
+def _unfit(keys: pl.Series) -> list[tuple[str, list[str]]]:
+    """Keys that no payload can hold, by reason: a row that could not be sealed must not be kept."""
+    distinct = keys.unique()
+    text = distinct.str.join("").item() or ""
+    if text.isascii() and text.isprintable():
+        return []
+    tests: dict[str, Callable[[str], object]] = {
+        "holds a control character": _CONTROL.search,
+        "is not in Unicode normal form C (NFC)": lambda key: not unicodedata.is_normalized("NFC", key),
+    }
+    names = distinct.drop_nulls().to_list()
+    found = {reason: [name for name in names if unfit(name)] for reason, unfit in tests.items()}
+    return [(reason, ids) for reason, ids in found.items() if ids]
 
 
 def _rejected(rows: pl.DataFrame, column: str, reason: str, file: str) -> list[Rejected]:

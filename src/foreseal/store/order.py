@@ -92,11 +92,14 @@ def match_keys(rows: pl.DataFrame, known: pl.DataFrame, keys: Sequence[str]) -> 
 
 
 def in_key_order(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """Vintages by key; of one key the last is in force: by ``known_at``, then append, then claimed time."""
+    """Vintages by key; of one key the last is in force: by claimed time, then ``known_at``, then append.
+
+    A claim decides first, so a late row never displaces a newer one.
+    """
     if "claimed_at" not in frame.columns:  # it is inside encrypted records
         return sort_rows(frame, [*keys, "known_at", "n"])
     frame = frame.with_columns(__claimed=pl.coalesce("claimed_at", "known_at"))
-    by = [*keys, "known_at", "n", "__claimed"]
+    by = [*keys, "__claimed", "known_at", "n"]
     if frame.height < _SMALL or not neighbours(frame, by)[0]:
         frame = sort_rows(frame, by)
     return frame.drop("__claimed")

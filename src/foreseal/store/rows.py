@@ -149,28 +149,58 @@ class Rows:
         With ``everything``, do it whether or not it is time.
         """
         written = 0
+        if self._hot_is_due(dataset, part, everything):
+            written += self._settle_hot(dataset, name, part, everything)
+        while self._to_merge(dataset, part, everything) and self._merge(dataset, name, part, everything):
+            written += 1
+        return written
+
+    def _hot_is_due(self, dataset: int, part: Part, everything: bool) -> bool:
         rows, appends = self._catalogue.execute(
             "SELECT coalesce(sum(rows), 0), count(*) FROM hot WHERE dataset=? AND part=?",
             (dataset, part.name),
         ).fetchone()
-        if rows >= HOT_ROWS or appends >= HOT_APPENDS or (everything and appends):
-            with self._catalogue.writing():
-                frame: pl.DataFrame = pl.concat(self._hot_frames(dataset, part, Where()))
-                self._write(dataset, name, part, in_key_order(frame, part.keys))
-                self._catalogue.execute("DELETE FROM hot WHERE dataset=? AND part=?", (dataset, part.name))
-            self._hot.pop((dataset, part.name), None)
-            written += 1
-        while files := self._to_merge(dataset, part, everything):
-            with self._catalogue.writing():
-                paths = [self._folder / file for _, file, _ in files]
-                frame = scan_segments(paths, part.columns).collect()
-                self._write(dataset, name, part, in_key_order(frame, part.keys))
-                for segment, _, _ in files:
-                    self._catalogue.execute("DELETE FROM segment WHERE id=?", (segment,))
-            for path in paths:
-                path.unlink(missing_ok=True)
-            written += 1
-        return written
+        return bool(rows >= HOT_ROWS or appends >= HOT_APPENDS or (everything and appends))
+
+    def _settle_hot(self, dataset: int, name: str, part: Part, everything: bool) -> bool:
+        """Move hot rows to a segment, unless another process was faster."""
+        with self._catalogue.writing():
+            if not self._hot_is_due(dataset, part, everything):
+                return False
+            frames = self._hot_frames(dataset, part, Where())
+            self._write(dataset, name, part, in_key_order(pl.concat(frames), part.keys))
+            where = (dataset, part.name)
+            gone = self._catalogue.execute("DELETE FROM hot WHERE dataset=? AND part=?", where).changed
+            self._check_moved(gone, len(frames))
+            self._hot.pop(where, None)
+        return True
+
+    def _merge(self, dataset: int, name: str, part: Part, everything: bool) -> bool:
+        """Merge small segments, unless another process was faster."""
+        with self._catalogue.writing():
+            # Chosen under the lock: rows of a file that another process has merged would be kept twice.
+            files = self._to_merge(dataset, part, everything)
+            if not files:
+                return False
+            paths = [self._folder / file for _, file, _ in files]
+            frame = scan_segments(paths, part.columns).collect()
+            self._write(dataset, name, part, in_key_order(frame, part.keys))
+            marks = ", ".join("?" * len(files))
+            gone = self._catalogue.execute(
+                f"DELETE FROM segment WHERE id IN ({marks})", tuple(segment for segment, _, _ in files)
+            ).changed
+            self._check_moved(gone, len(files))
+        for path in paths:
+            path.unlink(missing_ok=True)
+        return True
+
+    def _check_moved(self, gone: int, written: int) -> None:
+        if gone != written:
+            raise SetupError(
+                f"The manifest of {self._folder} changed while it was locked: {gone} of {written} places "
+                "of rows were there to be replaced. Nothing was changed.",
+                hint="Check that its file system supports locks; network file systems may not.",
+            )
 
     def sweep(self) -> None:
         """Remove files that no transaction has committed; what a crash left behind."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import Literal, Self
 import polars as pl
 
 from foreseal.clock import MICROSECOND, Clock, LiveClock, from_us, to_us
-from foreseal.errors import DataError, SettingsError, SetupError
+from foreseal.errors import Busy, DataError, SettingsError, SetupError
 from foreseal.records import Rejected, Snapshot
 from foreseal.settings import KnownAt
 from foreseal.store import door
@@ -129,7 +130,7 @@ class Store:
                             hint="What is stored cannot change its meaning; declare a new dataset.",
                         )
                 self._db.execute("UPDATE dataset SET schema=? WHERE name=?", (schema.to_json(), schema.name))
-        self._known.pop(schema.name, None)
+            self._known.pop(schema.name, None)
         return schema
 
     def schema(self, dataset: str) -> Schema:
@@ -194,7 +195,8 @@ class Store:
                 new = self._flagged(number, schema, table, new, accepted.revises)
                 self._record(number, schema, table, n, new, now, accepted.late)
         if new.height:
-            self._rows.settle(number, dataset, schema.stored(table))
+            with contextlib.suppress(Busy):  # the rows are durable; a later append merges them
+                self._rows.settle(number, dataset, schema.stored(table))
         return Append(
             dataset=dataset,
             part=table.name,
@@ -209,7 +211,13 @@ class Store:
     def mark_sealed(self, dataset: str, cutoff: datetime, n: int, sealed_at: datetime) -> None:
         """Note that the snapshot (``cutoff``, ``n``) is sealed: claims up to ``cutoff`` now come late."""
         number, _ = self._find(dataset)
-        if not 0 <= n <= self.latest_n(dataset):
+        last = self.latest_n(dataset)
+        if n > last:
+            raise SetupError(
+                f"The log has sealed {n} appends of {dataset!r}, the store holds {last}.",
+                hint="Restore the store folder from its backup.",
+            )
+        if n < 0:
             raise DataError(f"Dataset {dataset!r} has no append {n}.")
         self._db.execute(
             "INSERT OR IGNORE INTO sealed VALUES (?, ?, ?, ?)", (number, to_us(cutoff), n, to_us(sealed_at))
@@ -360,7 +368,10 @@ class Store:
     # Inside
 
     def _find(self, dataset: str) -> tuple[int, Schema]:
-        if dataset not in self._known:
+        known = self._known.get(dataset)
+        if known is not None:
+            return known
+        with self._db.reading():  # so that no other thread declares it meanwhile
             row = self._db.execute("SELECT id, schema FROM dataset WHERE name=?", (dataset,)).fetchone()
             if row is None:
                 names = [name for (name,) in self._db.execute("SELECT name FROM dataset ORDER BY name")]
@@ -368,8 +379,8 @@ class Store:
                     f"The store has no dataset {dataset!r}.",
                     hint=f"It has: {', '.join(names)}." if names else "It has none yet.",
                 )
-            self._known[dataset] = int(row[0]), Schema.from_json(row[1])
-        return self._known[dataset]
+            known = self._known[dataset] = int(row[0]), Schema.from_json(row[1])
+        return known
 
     def _as_of(self, dataset: str, part: str, where: Where) -> pl.DataFrame:
         number, schema = self._find(dataset)

@@ -2,12 +2,13 @@
 
 A row of a batch *claims* a time: from its column, or a delay after ``ds``, or none (the time of loading).
 
-- Claimed in a column: the row is a repeat if it agrees with the value known at that time, or if it was
-  accepted before with the same claim and values.
+- Claimed in a column: the row is a repeat if it agrees both with the value known at that time and with the
+  value claimed last before it (they differ where a late row came between), or if it was accepted before with
+  the same claim and values.
 - Delay or loading: it is a repeat if it agrees with the latest value. A delay holds for the first value of a
   key only; a different one became known when it was recorded.
 - A claim at or before a sealed cutoff comes too late to be believed: the row is known when recorded, keeps
-  its claim beside it, and is flagged ``late``.
+  its claim beside it, and is flagged ``late``. Its claim decides whether it replaces a value.
 - Different values under one key and claim in one batch contradict each other and are both rejected.
 """
 
@@ -142,7 +143,7 @@ def _number_of_key(part: Part, single: bool) -> pl.Expr:
 def _against_latest(rows: pl.DataFrame, known: pl.DataFrame, part: Part) -> _New:
     """Rows that differ from the latest value of their key, or are its first."""
     if known["__key"].is_duplicated().any():
-        known = known.sort("__key", "known_at", "n", "__claim")
+        known = known.sort("__key", "__claim", "known_at", "n")
     last = known.unique("__key", keep="last").select(
         "__key", *(pl.col(name).alias(f"__{name}") for name in part.values), __seen=pl.lit(True)
     )
@@ -155,11 +156,11 @@ def _against_latest(rows: pl.DataFrame, known: pl.DataFrame, part: Part) -> _New
 def _against_their_time(
     rows: pl.DataFrame, known: pl.DataFrame, part: Part, single: bool, sealed: datetime | None
 ) -> _New:
-    """Rows that were not accepted before and differ from the value known at the time they claim.
+    """Rows that were not accepted before and differ from the value known at, or claimed before, their time.
 
-    Rows are replayed in the order of their claims between the vintages already stored, and compared with
-    the one before. A repeat agrees with the row before it, so it may stand in for it; a row that is late
-    becomes known now, and stands in for nothing.
+    Rows are replayed between the vintages already stored and compared twice: with the row claimed last
+    before them, and with the one that has the latest claim among those known by then. A repeat agrees with
+    both, so it may stand in for them; a row that is late becomes known now, and is known at no claimed time.
     """
     theirs = ("__key", *part.values, "known_at", "n", "__claim")
     if known.height:
@@ -179,13 +180,18 @@ def _against_their_time(
                 *theirs, "__i", "__believed"
             ),
         ]
-    ).sort("__key", "known_at", "n", "__claim", nulls_last=True)
-    previous = pl.when("__believed").then("__row").shift(1).forward_fill().over("__key")
-    merged = merged.with_row_index("__row").with_columns(__at=previous)
-    at = merged["__at"]
+    ).sort("__key", "__claim", "n", nulls_last=True)
+    follows = pl.all_horizontal(
+        pl.col(name).eq_missing(pl.col(name).shift(1)) for name in ("__key", *part.values)
+    )
+    merged = merged.with_row_index("__claimed").with_columns(__follows=follows)
+    replayed = merged.sort("__key", "known_at", "__claimed")
+    in_force = pl.when("__believed").then("__claimed").cum_max().forward_fill().shift(1).over("__key")
+    replayed = replayed.with_columns(__at=in_force).filter(pl.col("__i").is_not_null()).sort("__i")
+    at = replayed["__at"]
     earlier = merged.select(pl.col(name).gather(at).alias(f"__{name}") for name in part.values)
-    merged = merged.hstack(earlier).with_columns(__seen=pl.col("__at").is_not_null())
-    new = merged.filter(pl.col("__i").is_not_null() & ~(pl.col("__seen") & _same_values(part))).sort("__i")
+    replayed = replayed.hstack(earlier).with_columns(__seen=at.is_not_null())
+    new = replayed.filter(~(pl.col("__seen") & pl.col("__follows") & _same_values(part)))
     return _New(rows.filter(pl.col("__i").is_in(new["__i"].implode())), new["__seen"])
 
 
