@@ -84,7 +84,10 @@ def _verify(box: Box, policy: Policy, targets: Collection[str], attest: Attestor
         text = f"{CHECKPOINT}: its root is not the root of the {checkpoint.size} entries."
         return refused(Problem(text, "root"), *_name_gaps(entries, leaves))
     sizes = {name: cosigned_size(name) for name in box.names} if policy.logs else {}
-    kept = {size: box.read(name, MAX_NOTE) for name, size in sizes.items() if size is not None}
+    try:
+        kept = {size: box.read(name, MAX_NOTE) for name, size in sizes.items() if size is not None}
+    except ProofError as error:
+        return _refused(error, "checkpoint")
     sealing, beside = check_heads(policy, head, kept, leaves)
     attested = attest(_tokens(box), checkpoint.origin, entries)
     times = Earliest(sealing, attested.times) if policy.witnesses else None
@@ -227,7 +230,10 @@ def _better_ones(shown: Iterable[_Shown], history: History) -> Iterator[Problem]
         for (name, seq), placed in track.forecasts.items():
             if len(placed) < 2:
                 continue
-            counts = history.standing(track, name, seq).forecast
+            try:
+                counts = history.standing(track, name, seq).forecast
+            except ProofError:
+                continue  # its payload is at fault, which the replay has named
             others = [names[p.entry.leaf] for p in placed if p is not counts and p.entry.leaf in names]
             if counts is not None and others and counts.entry.leaf not in names:
                 yield Problem(
