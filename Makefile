@@ -35,7 +35,11 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev
+$(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[dev,bench]"
+	@touch $@ $(VENV)/.dev $(VENV)/.demo
+
+bench: $(VENV)/.bench
 	$(BIN)/python -m bench.store
 	$(BIN)/python -m bench.seal
 

@@ -1,9 +1,9 @@
 """Applications: declarations on the same engine, one file each.
 
-An application states five things in this order: *data*, *targets*, *models*, *decision*, *outcome*. Each is a
-piece of TOML; ``foreseal init --app NAME`` joins them into the project's foreseal.toml, which is the truth from
-then on. Beside the declaration the file gives only the code its names refer to. Applications of other packages
-are found through the entry-point group ``foreseal.apps``.
+An application states five things in this order: *data*, *targets*, *models*, *decision*, *outcome*. Each is
+a piece of TOML; ``foreseal init --app NAME`` joins them into the project's foreseal.toml, which is the truth
+from then on. Beside the declaration the file gives only the code its names refer to. Applications of other
+packages are found through the entry-point group ``foreseal.apps``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Diagnosis: is a breast mass malignant? Probabilities are sealed as commitments and revealed with the label.
 
-The measurements come with scikit-learn. They carry no dates, so this example invents a schedule: eight biopsies
-a day from 2024-01-01, in the order of the file, each diagnosed ten days later.
+The measurements come with scikit-learn. They carry no dates, so this example invents a schedule: eight
+biopsies a day from 2024-01-01, in the order of the file, each diagnosed ten days later.
 """
 
 from __future__ import annotations
