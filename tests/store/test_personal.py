@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -293,3 +294,13 @@ def test_two_processes_give_one_person_one_pseudonym(tmp_path):
     with closing(Subjects(path)) as one, closing(Subjects(path)) as other:
         assert one.admit("p", ["Anna", "Bert"]) == other.admit("p", ["Bert", "Anna"])
         assert one.admit("q", ["Anna"]) != other.find("p", ["Anna"])
+
+
+def test_threads_that_share_a_store_give_one_person_one_pseudonym(store):
+    batches = [rows(*(f"s{i}" for i in range(k, k + 20)), day=k) for k in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda batch: store.append("p", batch, part="features"), batches))
+    names = store.pseudonyms("p", [f"s{i}" for i in range(27)])
+    assert len(set(names.values())) == 27
+    assert set(store.vintages("p", "features")["case_id"]) == set(names.values())
+    assert store.check("p") == 8

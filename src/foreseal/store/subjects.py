@@ -16,6 +16,7 @@ import hmac
 import os
 import secrets
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,6 +81,7 @@ class Subjects:
         self.path = path
         self._busy_seconds = busy_seconds
         self._connection: sqlite3.Connection | None = None
+        self._one = threading.RLock()  # threads that share a store share the connection
 
     def close(self) -> None:
         """Close the database."""
@@ -182,7 +184,8 @@ class Subjects:
         """Rewrite the file after an erasure, unless that was done, so that not even its free space is old."""
         if not self._query("SELECT 1 FROM erasure WHERE NOT swept LIMIT 1", ()):
             return
-        with _waiting(self.path, "The keys are deleted; the next run rewrites the file that held them."):
+        hint = "The keys are deleted; the next run rewrites the file that held them."
+        with self._one, _waiting(self.path, hint):
             self._open().execute("VACUUM")
         with self._writing() as connection:
             connection.execute("UPDATE erasure SET swept=1")
@@ -197,7 +200,8 @@ class Subjects:
     def _query(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         if self._connection is None and not self.path.exists():
             return []
-        return self._open().execute(statement, values).fetchall()
+        with self._one:
+            return self._open().execute(statement, values).fetchall()
 
     def _each(
         self, statement: str, dataset: str, values: Iterable[Any] | Mapping[Any, Any]
@@ -211,16 +215,17 @@ class Subjects:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        connection = self._open()
-        with _waiting(self.path, "Wait for it to finish, or end it, and try again."):
-            connection.execute("BEGIN EXCLUSIVE")
-        try:
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        with self._one:
+            connection = self._open()
+            with _waiting(self.path, "Wait for it to finish, or end it, and try again."):
+                connection.execute("BEGIN EXCLUSIVE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None:
