@@ -80,8 +80,8 @@ def read_checkpoint(data: bytes) -> Checkpoint:
 def open_checkpoint(data: bytes, keys: Iterable[Verifier]) -> Checkpoint:
     """The checkpoint in a note that a known key of this very log has signed; raises `Tampered` otherwise."""
     note = parse_note(data)
-    signers = note.signers(keys)
     checkpoint = parse_checkpoint(note.text)
+    signers = note.signers(keys)
     if all(key.name != checkpoint.origin for key in signers):
         raise Tampered(f"the checkpoint of {checkpoint.origin} is signed by another log, {signers[0].name}.")
     return checkpoint
