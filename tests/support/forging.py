@@ -15,6 +15,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from foreseal.errors import Malformed
 from foreseal.merkle import leaf_hash, root
 from foreseal.seal import jcs
 from foreseal.seal.checkpoint import Checkpoint
@@ -77,6 +78,17 @@ class Forged:
     def bodies(self) -> list[Body]:
         return [jcs.decode(raw) for raw in self.entries]  # type: ignore[misc]
 
+    def bodies_or_empty(self) -> list[Body]:
+        """The bodies of all entries; an empty one for what is none."""
+        found: list[Body] = []
+        for raw in self.entries:
+            try:
+                body = jcs.decode(raw)
+            except Malformed:
+                body = {}
+            found.append(body if isinstance(body, dict) else {})
+        return found
+
     def find(self, kind: str, n: int = 0, **fields: Any) -> int:
         """Index of the n-th entry of a kind with these fields."""
         found = [
@@ -96,16 +108,20 @@ class Forged:
         for index, raw in enumerate(self.entries):
             try:
                 body = jcs.decode(raw)
-            except Exception:  # noqa: BLE001 (an entry that an earlier edit has broken)
+            except Malformed:
+                body = None
+            if not isinstance(body, dict):  # an earlier edit has broken it
                 made.append(raw)
                 continue
-            assert isinstance(body, dict)
             if follow and names:
                 body = _renamed(body, names)
             found = edits[index](dict(body)) if index in edits else body
             if found is None:
                 continue
-            new = found if isinstance(found, bytes) else sign_body(found)
+            try:
+                new = found if isinstance(found, bytes) else sign_body(found)
+            except Malformed:
+                new = raw  # what has no canonical form cannot be signed
             if new != raw:
                 names[leaf(raw)] = leaf(new)
             made.append(new)

@@ -1,0 +1,869 @@
+"""The shared vectors: small logs, receipts and evidence, good and bad, and the verdict on each.
+
+The expected verdicts are written here by hand, from docs/evidence.md; no verifier is asked for them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import ledger as ledgers
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from forging import (
+    AUTHOR,
+    KEYS,
+    LOG,
+    STRANGER,
+    WITNESSES,
+    Body,
+    Files,
+    Forged,
+    leaf,
+    pack,
+    private_key,
+    sign_body,
+)
+
+from foreseal.merkle import leads_to, leaf_hash
+from foreseal.seal import jcs
+from foreseal.seal.checkpoint import Checkpoint
+from foreseal.seal.identity import sign_rotation
+from foreseal.seal.keys import author_id, public_bytes
+from foreseal.seal.log import Log
+from foreseal.seal.note import Signer
+from foreseal.seal.receipt import Receipt
+
+KEY = str(LOG.verifier)
+WITNESSED = "\n".join(
+    [
+        f"log {KEY}",
+        *(f"witness w{i} {who.verifier}" for i, who in enumerate(WITNESSES, start=1)),
+        "group two 2 w1 w2 w3",
+        "quorum two",
+        "",
+    ]
+)
+STRICT = WITNESSED.replace("group two 2", "group two 3") + "tolerate 1\n"
+OWN = WITNESSED + "own w1 w2\n"
+SMALL_ORDER = bytes([1]) + bytes(31)
+
+
+@dataclass(frozen=True)
+class Vector:
+    """What is verified, whom to trust, and the verdict: ``codes`` holds the first problem's code, or nothing.
+
+    ``trust`` is a policy, or one verifier key, or empty; ``unusable`` if it must be refused as such.
+    ``files`` is a file by name: ``receipt``, or ``zip``, or the files of a folder.
+    """
+
+    name: str
+    form: str
+    files: Files
+    trust: str = KEY
+    targets: tuple[str, ...] = ()
+    level: str = "none"
+    code: str = ""
+    unusable: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return self.level != "none" and ("log " in self.trust or " " not in self.trust) and self.trust != ""
+
+
+def plain() -> Forged:
+    """A replayed series target and a live case target with commitments (tests/support/ledger.py)."""
+    return _written(lambda ledger: ledgers.make_ledger(ledger.log.folder, ledger.log, AUTHOR))
+
+
+def live() -> Forged:
+    """A live series target with two settled cutoffs, cosigned by three witnesses soon after each forecast."""
+
+    def write(ledger: ledgers.Ledger) -> None:
+        ledger.at = ledgers.START - timedelta(hours=1)
+        ledger.identity()
+        ledger.dataset("d", "series")
+        model, declared = ledger.model(), ledger.target("volume", "d", "series", mode="live")
+        for seq, cutoff in enumerate(ledgers.CUTOFFS):
+            ledger.at = cutoff + timedelta(minutes=5)
+            about = {**ledger.about("volume", declared, seq), "mode": "live"}
+            ledger.forecast(about, "baseline", model, ledgers.series_forecast(seq, 3))
+            ledger.forecast(about, "us", model, ledgers.series_forecast(seq))
+            ledger.at = cutoff + timedelta(days=1)
+            ledger.outcome(about, ledgers.series_outcome(seq))
+            ledger.score("volume", seq)
+
+    forged = _written(write)
+    cosigned = []
+    for seq, cutoff in enumerate(ledgers.CUTOFFS):
+        size = forged.find("forecast", 2 * seq + 1) + 1
+        cosigned += [(size, who, _seconds(cutoff + timedelta(minutes=10))) for who in WITNESSES]
+    end = ledgers.CUTOFFS[-1] + timedelta(days=2)
+    cosigned += [(len(forged.entries), who, _seconds(end)) for who in WITNESSES]
+    return replace(forged, cosigned=tuple(cosigned))
+
+
+def _seconds(at: datetime) -> int:
+    return int(at.timestamp())
+
+
+def _written(write: Callable[[ledgers.Ledger], object]) -> Forged:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Log.create(Path(name) / "log", LOG, Path(name) / "lock") as log,
+    ):
+        write(ledgers.Ledger(log, AUTHOR))
+        folder = log.folder / "payload" / "sha256"
+        payloads = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+        return Forged(tuple(log.entries()), payloads)
+
+
+def setting(**fields: Any) -> Callable[[Body], Body]:
+    """An edit that sets fields of an entry."""
+    return lambda body: {**body, **fields}
+
+
+def left_out(_: Body) -> None:
+    """An edit that leaves an entry out."""
+
+
+def vectors() -> Iterator[Vector]:
+    """All of them, in a fixed order."""
+    yield from _receipts(plain())
+    yield from _witnessed_receipts(live())
+    yield from _policies(live())
+    yield from _containers(plain())
+    yield from _entries(plain())
+    yield from _stories(plain())
+    yield from _times(live())
+    yield from _identities(plain())
+
+
+def _receipts(log: Forged) -> Iterator[Vector]:
+    index = log.find("outcome")
+    good = log.receipt(index)
+
+    def receipt(name: str, data: bytes, level: str = "none", code: str = "receipt", **rest: Any) -> Vector:
+        return Vector(f"receipt: {name}", "receipt", {"receipt": data}, level=level, code=code, **rest)
+
+    data = bytes(good)
+    lines = data.split(b"\n")
+    other = Signer(LOG.name, private_key("another log"))
+    yield receipt("good", data, "included", "")
+    yield receipt("no key named", data, "included", "", trust="")
+    yield receipt("another key of the same name", data, code="signature", trust=str(other.verifier))
+    yield receipt("a policy without witnesses", data, "included", "", trust=f"log {KEY}\nquorum none\n")
+    tampered = good.entry.replace(b'"rows":4', b'"rows":3')
+    yield receipt("tampered entry", bytes(replace(good, entry=tampered)))
+    yield receipt("wrong index", bytes(replace(good, index=index - 1)))
+    yield receipt("index beyond size", bytes(replace(good, index=len(log.entries))))
+    yield receipt("short path", bytes(replace(good, proof=good.proof[:-1])))
+    yield receipt("no path", bytes(replace(good, proof=())))
+    yield receipt("long path", bytes(replace(good, proof=(*good.proof, bytes(32)))))
+    yield receipt("path of 64 hashes", bytes(replace(good, proof=(bytes(32),) * 64)))
+    yield receipt("another hash in the path", bytes(replace(good, proof=(bytes(32), *good.proof[1:]))))
+    yield receipt("a hash of 31 bytes", bytes(replace(good, proof=(bytes(31), *good.proof[1:]))))
+    yield receipt("leading zero in the index", data.replace(b"\nindex ", b"\nindex 0"))
+    yield receipt("plus sign in the index", data.replace(b"\nindex ", b"\nindex +"))
+    yield receipt("index 2^53", _with_line(lines, 2, b"index 9007199254740992"))
+    yield receipt("index 2^53 + 9", _with_line(lines, 2, b"index 9007199254741001"))
+    yield receipt("index of twenty digits", _with_line(lines, 2, b"index 18446744073709551616"))
+    yield receipt("another version", data.replace(b"@v1", b"@v2"))
+    yield receipt("no extra line", b"\n".join([lines[0], *lines[2:]]))
+    yield receipt("empty entry", _with_line(lines, 1, b"extra "))
+    yield receipt("CR after the header", data.replace(b"@v1\n", b"@v1\r\n"))
+    yield receipt("CR in every line", data.replace(b"\n", b"\r\n"))
+    yield receipt("BOM", b"\xef\xbb\xbf" + data)
+    yield receipt("white space in base64", _with_line(lines, 1, lines[1][:20] + b" " + lines[1][20:]))
+    loose = log.receipt(log.find("dataset"))
+    found = next(i for i in range(len(log.entries)) if len(log.entries[i]) % 3)
+    loose = log.receipt(found)
+    line = bytes(loose).split(b"\n")
+    yield receipt("non-canonical base64", _with_line(line, 1, _loosened(line[1])))
+    yield receipt("base64 without padding", _with_line(line, 1, line[1].rstrip(b"=")))
+    yield receipt("empty", b"")
+    yield receipt("cut in the middle", data[: len(data) // 2])
+    yield receipt("no final newline", data[:-1])
+    # The checkpoint inside.
+    text = str(Checkpoint(LOG.name, len(log.entries), log.receipt(0).check().root))
+    base = replace(good, checkpoint=log.note(text))
+
+    def noted(name: str, note: bytes, level: str = "none", code: str = "receipt") -> Vector:
+        return receipt(name, bytes(replace(base, checkpoint=note)), level, code)
+
+    signature = base.checkpoint.split(b"\n\n")[1]
+    yield noted("extension line", log.note(text + "an extension\n"), "included", "")
+    yield noted("empty extension line", log.note(text + "\nan extension\n"))
+    yield noted("leading zero in the size", log.note(text.replace("\n2", "\n02", 1)))
+    yield noted("size 2^53", log.note(text.replace("\n28\n", "\n9007199254740992\n")))
+    yield noted("no size", log.note(text.replace("\n28\n", "\n\n")))
+    yield noted("size of a log of none", log.note(text.replace("\n28\n", "\n0\n")))
+    yield noted("two lines", log.note("\n".join(text.split("\n")[:2]) + "\n"))
+    yield noted("CR in the checkpoint", log.note(text.replace("\n", "\r\n")))
+    yield noted("wrong key id", base.checkpoint.replace(signature, _other_id(signature)), code="signature")
+    yield noted("unsigned", text.encode() + b"\n")
+    stranger = Signer("stranger.example/log", STRANGER).sign(text)
+    yield noted("unknown signature", base.checkpoint + str(stranger).encode(), "included", "")
+    many = b"".join([base.checkpoint, *[str(stranger).encode()] * 15])
+    yield noted("sixteen signatures", many, "included", "")
+    yield noted("65 signatures", many + str(stranger).encode() * 49)
+    wrong = LOG.sign(text + "x")
+    yield noted("a wrong signature of the log", base.checkpoint + str(wrong).encode(), code="signature")
+    yield noted(
+        "by another log", bytes(_signed(text, Signer("other.example/log", LOG.key))), code="signature"
+    )
+    renamed = text.replace("example.com/log", "example.com/other", 1)
+    yield noted("of another log", log.note(renamed), code="signature")
+    yield noted("name with a wide space", base.checkpoint + "\u2014 a\u3000b AAAAAAAA\n".encode())
+    yield noted("name with a plus", base.checkpoint + "\u2014 a+b AAAAAAAA\n".encode())
+    yield noted(
+        "name with a zero-width space",
+        base.checkpoint + "\u2014 a\ufeffb AAAAAAAA\n".encode(),
+        "included",
+        "",
+    )
+    yield noted("name with a next-line sign", base.checkpoint + "\u2014 a\u0085b AAAAAAAA\n".encode())
+    yield noted("short signature", base.checkpoint + "\u2014 ab AAAAAA==\n".encode())
+    yield noted("name of 256 letters", base.checkpoint + f"\u2014 {'a' * 256} AAAAAAAA\n".encode())
+    # An index that needs more than 32 bits.
+    at, size = 2**52 + 5, 2**53 - 1
+    proof = tuple(sha256(bytes([i])).digest() for i in range(_length(at, size)))
+    deep = Checkpoint(LOG.name, size, leads_to(leaf_hash(good.entry), at, size, proof))
+    high = Receipt(good.entry, at, proof, log.note(str(deep)))
+    yield receipt("index above 2^52", bytes(high), "included", "")
+    yield receipt("index above 2^52, one too low", bytes(replace(high, index=at - 1)))
+    # The entry inside.
+    for name, raw, code in _bad_entries(log, index):
+        forged = log.edited({index: lambda _, raw=raw: raw}, follow=False)  # type: ignore[misc]
+        yield receipt(f"{name}", bytes(forged.receipt(index)), code=code)
+
+
+def _bad_entries(log: Forged, index: int) -> Iterator[tuple[str, bytes, str]]:
+    body, raw = log.bodies()[index], log.entries[index]
+    yield (
+        "signature by nobody",
+        raw.replace(b'"rows":4', b'"rows":3').replace(b'ed":4', b'ed":3'),
+        "signature",
+    )
+    yield "duplicate keys", raw.replace(b'"rows":4', b'"rows":4,"rows":4'), "canonical"
+    yield "white space", raw.replace(b",", b", ", 1), "canonical"
+    yield "a float", raw.replace(b'"rows":4', b'"rows":4.0'), "canonical"
+    yield "an exponent", raw.replace(b'"rows":4', b'"rows":4e0'), "canonical"
+    yield "minus zero", raw.replace(b'"seq":0', b'"seq":-0'), "canonical"
+    yield "leading zero in a number", raw.replace(b'"rows":4', b'"rows":04'), "canonical"
+    yield "an integer above 2^53", raw.replace(b'"rows":4', b'"rows":9007199254740993'), "canonical"
+    yield "null", raw.replace(b'"seq":0', b'"seq":null'), "canonical"
+    yield "keys out of order", b'{"v":1,' + raw[1:].replace(b',"v":1', b""), "canonical"
+    yield "an escape without need", raw.replace(b'"volume"', b'"v\\u006flume"'), "canonical"
+    yield "half of a surrogate pair", raw.replace(b'"volume"', b'"\\ud800"'), "canonical"
+    yield "a decomposed letter", raw.replace(b'"volume"', '"volume\u0301e"'.encode()), "canonical"
+    yield "bytes that are not UTF-8", raw.replace(b'"volume"', b'"volum\xe9"'), "canonical"
+    yield "a byte order mark", b"\xef\xbb\xbf" + raw, "canonical"
+    yield "deep nesting", b"[" * 5000 + b"]" * 5000, "canonical"
+    yield "more than 8 KiB", b'"' + b"a" * 9000 + b'"', "canonical"
+    yield "not an object", b'"text"', "fields"
+    yield "an empty object", b"{}", "fields"
+    yield "a kind from the prototype", b'{"kind":"constructor"}', "fields"
+
+    def signed(**fields: Any) -> bytes:
+        return sign_body({**body, **fields})
+
+    yield "an unknown field", signed(extra=1), "fields"
+    yield "an unknown kind", signed(kind="rumour"), "fields"
+    yield "a field of the prototype", signed(constructor="x"), "fields"
+    yield "version 2", signed(v=2), "fields"
+    yield "true for one", signed(v=True), "fields"
+    yield "an instant with an offset", signed(cutoff="2018-08-01T00:00:00+00:00"), "fields"
+    yield "an instant that is not", signed(cutoff="2018-02-30T00:00:00Z"), "fields"
+    yield "an instant of the year 0", signed(cutoff="0000-01-01T00:00:00Z"), "fields"
+    yield "a fraction of zero", signed(cutoff="2018-08-01T00:00:00.000000Z"), "fields"
+    yield "a control character", signed(target="vol\u0085ume"), "fields"
+    yield "a name of 65 letters", signed(target="a" * 65), "fields"
+    yield "more rows than expected", signed(rows=5), "fields"
+    yield "an upper-case digest", signed(declared="AB" * 32), "fields"
+    weak = {**body, "author": f"ed25519:{SMALL_ORDER.hex()}", "sig": (SMALL_ORDER + bytes(32)).hex()}
+    yield "an author of small order", jcs.encode(weak), "signature"
+
+
+def _witnessed_receipts(log: Forged) -> Iterator[Vector]:
+    index = log.find("forecast", 1)
+    size = index + 1
+    cosigned = bytes(log.receipt(index, size))
+    alone = replace(log, cosigned=())
+    one = replace(log, cosigned=tuple(each for each in log.cosigned if each[1] is WITNESSES[0]))
+
+    def receipt(name: str, data: bytes, trust: str, level: str = "none", code: str = "") -> Vector:
+        return Vector(
+            f"witnessed receipt: {name}", "receipt", {"receipt": data}, trust, level=level, code=code
+        )
+
+    yield receipt("good", cosigned, WITNESSED, "included")
+    yield receipt("by witnesses that nobody named", cosigned, KEY, "included")
+    yield receipt("of the log's own operator", cosigned, OWN, "included")
+    yield receipt("without cosignatures", bytes(alone.receipt(index, size)), WITNESSED, code="quorum")
+    yield receipt("one of three", bytes(one.receipt(index, size)), WITNESSED, code="quorum")
+    lines = cosigned.split(b"\n")
+    bad = _flipped_signature(lines[-2])
+    yield receipt("a wrong cosignature", b"\n".join([*lines[:-2], bad, b""]), WITNESSED, code="signature")
+    unknown = b"\n".join([*lines[:-2], bad, b""])
+    yield receipt("a wrong cosignature by nobody we know", unknown, KEY, "included")
+    yield receipt(
+        "one cosignature twice", bytes(one.receipt(index, size)) + lines[-2] + b"\n", WITNESSED, "included"
+    )
+    twice = bytes(one.receipt(index, size))
+    yield receipt("one witness twice", twice + twice.split(b"\n")[-2] + b"\n", WITNESSED, code="quorum")
+
+
+def _policies(log: Forged) -> Iterator[Vector]:
+    data = bytes(log.receipt(log.find("forecast", 1), log.find("forecast", 1) + 1))
+    w = [str(who.verifier) for who in WITNESSES]
+
+    def policy(name: str, trust: str, level: str = "none", code: str = "") -> Vector:
+        unusable = level == "none" and not code
+        return Vector(f"policy: {name}", "receipt", {"receipt": data}, trust, (), level, code, unusable)
+
+    yield policy("weak: one of three", WITNESSED.replace("group two 2", "group two 1"))
+    yield policy("weak: two of three against one", WITNESSED + "tolerate 1\n")
+    yield policy("weak: any", WITNESSED.replace("group two 2", "group two any"))
+    yield policy(
+        "weak: two of two against two",
+        f"log {KEY}\nwitness a {w[0]}\nwitness b {w[1]}\ngroup g all a b\nquorum g\ntolerate 2\n",
+    )
+    yield policy("strong: three of three against one", STRICT, "included")
+    yield policy("all of three", WITNESSED.replace("group two 2", "group two all"), "included")
+    yield policy("a single witness", f"log {KEY}\nwitness a {w[0]}\nquorum a\n", "included")
+    three = "".join(f"witness {name} {key}\n" for name, key in zip("abc", w, strict=True))
+    nested = f"log {KEY}\n{three}group x any a b\ngroup y all x c\nquorum y\n"
+    yield policy("nested groups", nested, "included")
+    yield policy("weak nested groups", nested.replace("group y all", "group y any"))
+    yield policy("no quorum line", f"log {KEY}\n")
+    yield policy("two quorum lines", f"log {KEY}\nquorum none\nquorum none\n")
+    yield policy("a quorum of nobody", f"log {KEY}\nquorum two\n")
+    yield policy("the same log twice", f"log {KEY}\nlog {KEY}\nquorum none\n")
+    yield policy("the same witness twice", f"log {KEY}\nwitness a {w[0]}\nwitness b {w[0]}\nquorum none\n")
+    yield policy("a witness key for a log", f"log {w[0]}\nquorum none\n")
+    yield policy("a log key for a witness", f"log {KEY}\nwitness a {KEY}\nquorum none\n")
+    yield policy(
+        "a member that is not declared", f"log {KEY}\nwitness a {w[0]}\ngroup g 1 a b\nquorum none\n"
+    )
+    yield policy("a member twice", f"log {KEY}\nwitness a {w[0]}\ngroup g 1 a a\nquorum none\n")
+    yield policy("a threshold above its members", WITNESSED.replace("group two 2", "group two 4"))
+    yield policy("a threshold of zero", WITNESSED.replace("group two 2", "group two 0"))
+    yield policy("a threshold with a leading zero", WITNESSED.replace("group two 2", "group two 02"))
+    yield policy("own names no witness", WITNESSED + "own w9\n")
+    yield policy("an unknown line", WITNESSED + "trust everybody\n")
+    yield policy("CR", WITNESSED.replace("\n", "\r\n"))
+    yield policy(
+        "comments, tabs and urls",
+        "# whom\n\n" + WITNESSED.replace(f"w1 {w[0]}", f"w1\t {w[0]} https://w1.example"),
+        "included",
+    )
+    yield policy("a key with another id", f"log {KEY.replace('+', '+0', 1)}\nquorum none\n")
+    yield policy("a witness called none", f"log {KEY}\nwitness none {w[0]}\nquorum none\n")
+    yield policy("no log", WITNESSED.replace(f"log {KEY}\n", ""), "included")
+
+
+def _containers(log: Forged) -> Iterator[Vector]:
+    log = replace(log, receipts={"volume/us-0.tlog-proof": log.find("forecast", 1)})
+    files = log.files()
+
+    def zipped(name: str, data: bytes, level: str = "none", code: str = "container", **rest: Any) -> Vector:
+        return Vector(f"zip: {name}", "zip", {"zip": data}, level=level, code=code, **rest)
+
+    def folder(name: str, given: Files, level: str = "none", code: str = "", **rest: Any) -> Vector:
+        return Vector(f"files: {name}", "folder", given, level=level, code=code, **rest)
+
+    good = pack(files)
+    yield zipped("good", good, "identities", "")
+    yield zipped("stored", pack(files, 0), "identities", "")
+    yield zipped("no key named", good, "identities", "", trust="")
+    yield zipped("not a zip", b"nothing")
+    yield zipped("empty", b"")
+    yield zipped("cut", good[:-30])
+    yield zipped("junk before", b"junk" + good)
+    yield zipped("junk after", good + b"junk")
+    yield zipped("a comment", good[:-2] + b"\x04\x00note")
+    yield zipped("a name with ..", pack({**files, "../escape": b"x"}))
+    yield zipped("an absolute name", pack({**files, "/escape": b"x"}))
+    yield zipped("a backslash", pack({**files, "a\\b": b"x"}))
+    yield zipped("an empty zip", pack({}), code="checkpoint")
+    yield zipped("encrypted, says a flag", _patched(good, 8, 1))
+    yield zipped("another method", _patched(good, 10, 12))
+    field = good.index(b"PK\x01\x02") + 20
+    packed = int.from_bytes(good[field : field + 4], "little")
+    for name, change in (
+        ("a byte after the end of a member", 1),
+        ("a byte short of the end of a member", -1),
+    ):
+        yield zipped(name, good[:field] + (packed + change).to_bytes(4, "little") + good[field + 4 :])
+    yield zipped("a member that is another", _flipped(good, good.index(b"checkpoint") + 20))
+    yield folder("good", files, "identities")
+    yield folder("no checkpoint", _without(files, "checkpoint"), code="checkpoint")
+    yield folder("no entries", {n: d for n, d in files.items() if "entries" not in n}, code="entries")
+    bundle = next(name for name in files if "entries" in name)
+    yield folder("entries cut", {**files, bundle: files[bundle][:-1]}, code="entries")
+    yield folder("an entry too many", {**files, bundle: files[bundle] + b"\0\1x"}, code="entries")
+    yield folder("a flipped entry", {**files, bundle: _flipped(files[bundle], 500)}, code="root")
+    yield folder("something else beside", {**files, "notes.md": b"hello"}, "identities")
+    shown = "receipts/volume/us-0.tlog-proof"
+    yield folder("a receipt that is none", {**files, shown: b"none"}, code="receipt")
+    fork = log.edited({log.find("model"): setting(spec="another")})
+    yield folder("a receipt of another history", {**files, shown: fork.files()[shown]}, code="fork")
+    whole = log.files(log=True)
+    whole = {name: data for name, data in whole.items() if not name.startswith("receipts/")}
+    yield Vector("log: good", "log", whole, level="identities")
+    yield Vector(
+        "log: a missing tile",
+        "log",
+        _without(whole, "tile/0/000.p/28") | {"tile/0/000.p/27": b""},
+        code="tile",
+    )
+    tile = whole["tile/0/000.p/28"]
+    yield Vector("log: a wrong tile", "log", {**whole, "tile/0/000.p/28": _flipped(tile, 40)}, code="tile")
+    yield Vector("log: an older tile", "log", {**whole, "tile/0/000.p/9": tile[:288]}, level="identities")
+    yield Vector(
+        "log: an older tile that differs", "log", {**whole, "tile/0/000.p/9": bytes(288)}, code="stray"
+    )
+    yield Vector("log: a stray file", "log", {**whole, "tile/readme": b"x"}, code="stray")
+    yield Vector(
+        "log: a payload that is another",
+        "log",
+        {**whole, f"payload/sha256/{'0' * 64}": b""},
+        code="payload-differs",
+    )
+
+
+def _entries(log: Forged) -> Iterator[Vector]:
+    """One entry changed, all signed again: the rules of each kind."""
+
+    def story(name: str, edits: dict[int, Any], code: str, level: str = "none") -> Vector:
+        return Vector(f"entry: {name}", "folder", log.edited(edits).files(), level=level, code=code)
+
+    def first(kind: str, n: int = 0) -> int:
+        return log.find(kind, n)
+
+    late = "2018-08-05T00:00:00Z"
+    yield story("not JSON", {first("model"): lambda _: b"{]"}, "canonical")
+    yield story(
+        "unsigned",
+        {first("model"): lambda b: log.entries[first("model")].replace(b"naive", b"nervy")},
+        "signature",
+    )
+    yield story("no identity", {first("identity"): left_out}, "identity")
+    stranger = author_id(public_bytes(STRANGER))
+    yield story("a stranger's outcome", {first("outcome"): setting(author=stranger)}, "identity")
+    yield story("no dataset", {first("dataset"): left_out}, "reference")
+    yield story("no target", {first("target"): left_out}, "reference")
+    yield story("no model", {first("model", 1): left_out}, "reference")
+    yield story("another cutoff", {first("forecast"): setting(cutoff=late)}, "reference")
+    yield story("no such cutoff", {first("forecast"): setting(seq=2)}, "reference")
+    yield story("another mode", {first("forecast"): setting(mode="live")}, "rule")
+    yield story("no such forecaster", {first("forecast"): setting(forecaster="them")}, "rule")
+    yield story("cutoffs miscounted", {first("target"): setting(cutoffs=3)}, "rule")
+    yield story("rows miscounted", {first("outcome"): setting(rows=3)}, "rule")
+    yield story("fewer expected than forecast", {first("outcome"): setting(expected=3, rows=3)}, "rule")
+    yield story("another salt", {first("reveal"): setting(salt="00" * 32)}, "commitment")
+    yield story("another expected cost", {first("decision"): setting(expected_cost="1.4")}, "rule")
+    yield story(
+        "a model for a decision", {first("approval"): setting(decision=leaf(log.entries[2]))}, "reference"
+    )
+    score = first("score")
+    said = log.bodies()[score]
+    yield story("a score of another rule", {score: setting(rule="brier")}, "score-differs")
+    items = [dict(each) for each in said["scores"]]
+    yield story("altered score", {score: _item(0, total="1.00")}, "score-differs")
+    yield story("altered mean", {score: _item(1, mean="0.0000001")}, "score-differs")
+    yield story("a forecaster left out of the score", {score: setting(scores=items[:1])}, "score-differs")
+    yield story("forecasters swapped", {score: setting(scores=items[::-1])}, "score-differs")
+    yield story("a missing forecast called scored", {score: _item(0, forecast="12" * 32)}, "gap")
+    yield story(
+        "a wrong payload of the score",
+        {score: setting(payload=said["payload"] | {"size": 1})},
+        "payload-differs",
+    )
+    regret = [{**said["decisions"][0], "regret": "0.4"}]
+    yield story("altered regret", {score: setting(decisions=regret)}, "regret-differs")
+    regret = [{**said["decisions"][0], "kind": "observed"}]
+    yield story("another kind of regret", {score: setting(decisions=regret)}, "rule")
+    yield story("revised horizon", {first("target"): setting(horizon=1)}, "", "identities")
+    yield story("a far future", {first("target"): setting(horizon=100_000, freq="999999w")}, "rule")
+    yield story("a far future in months", {first("target"): setting(horizon=100_000, freq="1y")}, "rule")
+
+
+def _stories(log: Forged) -> Iterator[Vector]:
+    def story(name: str, forged: Forged, code: str, level: str = "none", **rest: Any) -> Vector:
+        return Vector(f"story: {name}", "folder", forged.files(), level=level, code=code, **rest)
+
+    us = log.find("forecast", forecaster="us", seq=0, target="volume")
+    body = log.bodies()
+    yield story("a forecast dropped", log.edited({us: left_out}, follow=False), "reference")
+    better, reference = log.with_payload(ledgers.series_forecast(0, -1))
+    better_forecast = {**body[us], "payload": reference}
+    again = _inserted(better, us + 1, better_forecast)
+    yield story("the same cutoff twice, the first counts", again, "", "identities")
+    shown = leaf(again.entries[us + 1])
+    score = again.find("score")
+    yield story(
+        "the same cutoff twice, the second is shown",
+        again.edited({score: _item(0, forecast=shown)}),
+        "duplicate",
+    )
+    hidden = replace(again, receipts={"a.tlog-proof": us + 1})
+    yield story("the receipt of the second only", hidden, "receipt")
+    both = replace(again, receipts={"a.tlog-proof": us + 1, "b.tlog-proof": us})
+    yield story("receipts of both", both, "", "identities")
+    yield story("an entry twice", replace(log, entries=(*log.entries, log.entries[0])), "", "identities")
+    first = log.find("score")
+    skipped = log.edited({first: left_out, log.find("outcome"): left_out})
+    yield story("a cutoff skipped", skipped, "gap")
+    yield story("ends before its scores", replace(log, entries=log.entries[:first]), "", "identities")
+    # A forecast after its outcome.
+    outcome = log.find("outcome")
+    moved = list(log.entries)
+    moved.insert(outcome, moved.pop(us))
+    ours = log.find("forecast", forecaster="us", seq=0, target="volume")
+    swapped = [
+        *log.entries[:ours],
+        *log.entries[ours + 1 : outcome + 1],
+        log.entries[ours],
+        *log.entries[outcome + 1 :],
+    ]
+    kept = [raw for raw in swapped if b'"kind":"decision"' not in raw and b'"kind":"approval"' not in raw]
+    late = replace(log, entries=tuple(kept))
+    score = late.find("score")
+    late = late.edited({score: setting(decisions=[]), late.find("score", 1): setting(decisions=[])})
+    yield story("late forecast counted", late, "late")
+    # Payloads.
+    name = body[us]["payload"]["sha256"]
+    yield story("missing payload", replace(log, payloads=_without(log.payloads, name)), "payload-missing")
+    other = {**log.payloads, name: log.payloads[name] + b"\n"}
+    yield story("payload of another size", replace(log, payloads=other), "payload-differs")
+    flipped = {**log.payloads, name: _flipped(log.payloads[name], 30)}
+    yield story("payload of another digest", replace(log, payloads=flipped), "payload-differs")
+    schedule = body[log.find("target", 1)]["schedule"]["sha256"]
+    yield story(
+        "targets without a schedule",
+        replace(log, payloads=_without(log.payloads, schedule)),
+        "target-missing",
+    )
+    of_cases = {
+        each["payload"]["sha256"] for each in body if each.get("target") == "disease" and "payload" in each
+    }
+    of_cases |= {each["payload"]["sha256"] for each in body if each["kind"] == "reveal"}
+    rest = {digest: data for digest, data in log.payloads.items() if digest not in of_cases}
+    yield story("a target left out", replace(log, payloads=rest), "target-missing")
+    yield story(
+        "a target not asked for left out", replace(log, payloads=rest), "", "identities", targets=("volume",)
+    )
+    yield story(
+        "the other target asked for", replace(log, payloads=rest), "target-missing", targets=("disease",)
+    )
+    yield story("an unknown target asked for", log, "target-missing", targets=("volume", "weather"))
+    # Canonical tables.
+    for what, table in _bad_tables(ledgers.series_outcome(0)):
+        forged, reference = log.with_payload(table)
+        code = "" if what == "the same" else "canonical"
+        level = "none" if code else "identities"
+        yield story(
+            f"an outcome with {what}", forged.edited({outcome: setting(payload=reference)}), code, level
+        )
+    forged, reference = log.with_payload(ledgers.series_outcome(0, "22.0"))
+    yield story("altered outcome", forged.edited({outcome: setting(payload=reference)}), "score-differs")
+    known = ledgers.series_outcome(0).replace(b"2018-08-01T02:00:00Z\n", b"2018-08-09T02:00:00Z\n")
+    forged, reference = log.with_payload(known)
+    yield story("an outcome known too late", forged.edited({outcome: setting(payload=reference)}), "rule")
+    crossing = ledgers.series_forecast(0).replace(b"10.5", b"90.5", 1)
+    forged, reference = log.with_payload(crossing)
+    yield story(
+        "crossing quantiles called scored", forged.edited({us: setting(payload=reference)}), "score-differs"
+    )
+    # Commitments.
+    yield story(
+        "unrevealed commitment called scored", log.edited({log.find("reveal", 1): left_out}), "score-differs"
+    )
+
+
+def _bad_tables(good: bytes) -> Iterator[tuple[str, bytes]]:
+    lines = good.split(b"\n")
+    yield "the same", good
+    yield "CR", good.replace(b"\n", b"\r\n")
+    yield "no final newline", good[:-1]
+    yield "a quote without need", good.replace(b"\na,", b'\n"a",', 1)
+    yield "no quote where it is needed", good.replace(b'"b,c"', b"b,c")
+    yield "a quote that never ends", good.replace(b'"b,c"', b'"b,c')
+    yield "rows out of order", b"\n".join([lines[0], lines[2], lines[1], *lines[3:]])
+    yield "a row twice", b"\n".join([*lines[:2], lines[1], *lines[2:]])
+    yield "a number with more decimals", good.replace(b"21.0", b"21.00", 1)
+    yield "a leading zero", good.replace(b"21.0", b"021.0", 1)
+    yield "minus zero", good.replace(b"21.0", b"-0.0", 1)
+    yield "a plus sign", good.replace(b"21.0", b"+21.0", 1)
+    yield "an exponent", good.replace(b"21.0", b"2.1e1", 1)
+    yield "an empty key", good.replace(b"\na,", b"\n,", 1)
+    yield "another header", good.replace(b"known_at", b"known")
+    yield "a cell more", good.replace(b"Z\n", b"Z,\n", 1)
+    yield "an empty line", good + b"\n"
+    yield "a decomposed letter", good.replace(b"\na,", "\na\u0301,".encode(), 1)
+    yield "bytes that are not UTF-8", good.replace(b"\na,", b"\n\xff,", 1)
+    yield "a byte order mark", b"\xef\xbb\xbf" + good
+
+
+def _times(log: Forged) -> Iterator[Vector]:
+    def story(name: str, forged: Forged, trust: str, code: str, level: str = "none") -> Vector:
+        return Vector(f"time: {name}", "folder", forged.files(), trust, level=level, code=code)
+
+    size = log.find("forecast", 1) + 1
+    deadline = _seconds(ledgers.CUTOFFS[0]) + 3600
+    day = 86_400
+
+    def at(*times: int) -> Forged:
+        """The checkpoint after the first forecasts, cosigned at these times."""
+        rest = [each for each in log.cosigned if each[0] != size]
+        return replace(
+            log, cosigned=(*((size, who, time) for who, time in zip(WITNESSES, times, strict=False)), *rest)
+        )
+
+    yield story("in time", log, WITNESSED, "", "identities")
+    yield story("in time, without the witnesses", log, KEY, "", "identities")
+    yield story("at the deadline", at(deadline, deadline, deadline), WITNESSED, "", "identities")
+    yield story("a second late", at(deadline + 1, deadline + 1, deadline + 1), WITNESSED, "late")
+    yield story("a second late, but nobody asks", at(deadline + 1, deadline + 1), KEY, "", "identities")
+    yield story(
+        "one witness backdates and may",
+        at(deadline - day, deadline + day, deadline + day),
+        WITNESSED,
+        "",
+        "identities",
+    )
+    yield story(
+        "one witness backdates by a day", at(deadline - day, deadline + day, deadline + day), STRICT, "late"
+    )
+    yield story(
+        "two witnesses backdate where one may lie",
+        at(deadline - day, deadline - day, deadline + day),
+        STRICT,
+        "",
+        "identities",
+    )
+    yield story(
+        "only the operator's own were in time", at(deadline - 1, deadline - 1, deadline + 1), OWN, "late"
+    )
+    yield story("too few were in time", at(deadline - 1), WITNESSED, "late")
+    last = [each for each in log.cosigned if each[0] == len(log.entries)]
+    yield story("seen only at the end", replace(log, cosigned=tuple(last)), WITNESSED, "late")
+    yield story(
+        "not seen at the end",
+        replace(log, cosigned=tuple(e for e in log.cosigned if e not in last)),
+        WITNESSED,
+        "quorum",
+    )
+    files = log.files()
+
+    def kept(name: str, data: bytes, code: str) -> Vector:
+        return Vector(f"time: {name}", "folder", {**files, f"cosigned/{size}": data}, WITNESSED, code=code)
+
+    yield kept("a cosigned checkpoint that is none", b"none", "late")
+    fork = log.edited({log.find("model"): setting(spec="another")})
+    yield Vector(
+        "time: a fork beside", "folder", {**files, "cosigned/2": _fork(log, 2)}, WITNESSED, code="fork"
+    )
+    yield Vector(
+        "time: another size beside",
+        "folder",
+        {**files, "cosigned/2": log.checkpoint(3)},
+        WITNESSED,
+        code="checkpoint",
+    )
+    ahead = {**files, "cosigned/20": fork.note(str(Checkpoint(LOG.name, 20, bytes(32))))}
+    yield Vector("time: a longer log beside", "folder", ahead, WITNESSED, code="fork")
+    broken = {**files, "cosigned/3": log.checkpoint(3).replace(b"\n3\n", b"\nx\n", 1)}
+    yield Vector("time: no checkpoint beside", "folder", broken, WITNESSED, code="checkpoint")
+    broken = {**files, "cosigned/2": log.checkpoint(2).replace(b"\n2\n", b"\n3\n", 1)}
+    yield Vector("time: a wrong signature beside", "folder", broken, WITNESSED, code="signature")
+
+
+def _fork(log: Forged, size: int) -> bytes:
+    return log.note(str(Checkpoint(LOG.name, size, bytes(32))))
+
+
+def _identities(log: Forged) -> Iterator[Vector]:
+    following = private_key("next")
+    key = author_id(public_bytes(following))
+    author = author_id(public_bytes(AUTHOR))
+    base = {name: value for name, value in log.bodies()[0].items() if name != "sig"}
+    rotate = {"name": base["name"], "role": base["role"], "previous": author}
+
+    def consented(by: Ed25519PrivateKey) -> Body:
+        raw = sign_rotation(rotate, key=following, consent=by, at=ledgers.AT)
+        return {name: value for name, value in jcs.decode(raw).items() if name != "sig"}  # type: ignore[attr-defined]
+
+    def story(name: str, forged: Forged, code: str, level: str = "none") -> Vector:
+        return Vector(f"identity: {name}", "folder", forged.files(), level=level, code=code)
+
+    end = len(log.entries)
+    yield story("rotated at the end", _inserted(log, end, consented(AUTHOR)), "", "identities")
+    yield story("rotated by a stranger", _inserted(log, end, consented(STRANGER)), "signature")
+    middle = log.find("forecast")
+    early = _inserted(log, middle, consented(AUTHOR))
+    yield story("the old key goes on", early, "revoked")
+    going_on = {index: setting(author=key) for index in range(middle + 1, end + 1)}
+    commits = [each for each in early.bodies() if "commitment" in each]
+    assert commits
+    series = replace(early, entries=early.entries[: early.find("dataset", 1)])
+    going_on = {index: setting(author=key) for index in range(middle + 1, len(series.entries))}
+    yield story("the new key goes on", series.edited(going_on), "", "identities")
+    revoke = {**base, "action": "revoke", "author": author, "key": author, "from": end}
+    yield story("revoked at the end", _inserted(log, end, revoke), "", "identities")
+    yield story("revoked from the future", _inserted(log, end, {**revoke, "from": end + 1}), "identity")
+    yield story(
+        "revoked from the start, after scores", _inserted(log, end, {**revoke, "from": 0}), "", "identities"
+    )
+    yield story("revoked, and goes on", _inserted(log, middle, {**revoke, "from": middle}), "revoked")
+    both = _inserted(log, end, revoke)
+    yield story("revoked twice", _inserted(both, end + 1, {**revoke, "from": 1}), "identity")
+    stranger = author_id(public_bytes(STRANGER))
+    other = {**base, "author": stranger, "key": stranger, "name": "them"}
+    known = _inserted(log, end, other)
+    yield story(
+        "revoked by another",
+        _inserted(known, end + 1, {**revoke, "author": stranger, "from": end}),
+        "identity",
+    )
+    recovering = log.edited({0: setting(recovery=stranger)})
+    recovered = consented(STRANGER)
+    yield story("rotated by the recovery key", _inserted(recovering, end, recovered), "", "identities")
+    yield story(
+        "revoked by the recovery key",
+        _inserted(recovering, end, {**revoke, "author": stranger}),
+        "",
+        "identities",
+    )
+    unset = [{"name": each, "author": stranger if each == "us" else author} for each in ("us", "baseline")]
+    target = log.find("target", 1)
+    rest = replace(log.edited({target: setting(forecasters=unset)}), entries=())
+    rest = log.edited({target: setting(forecasters=unset)})
+    rest = replace(rest, entries=rest.entries[: target + 1])
+    yield story("a forecaster without an identity", rest, "", "log")
+    no_target = replace(log, entries=log.entries[: log.find("target")])
+    yield story("no target", no_target, "", "log")
+    yield story("no entry", replace(log, entries=()), "", "log")
+    erasure = {**base, "kind": "erasure", "dataset": "d", "subjects": ["ab" * 32]}
+    erasure = {
+        name: value for name, value in erasure.items() if name not in ("name", "key", "action", "role")
+    }
+    yield story("an erasure", _inserted(log, end, erasure), "", "identities")
+    yield story("an erasure of nobody", _inserted(log, end, {**erasure, "subjects": []}), "fields")
+    yield story(
+        "an erasure of an unknown dataset", _inserted(log, end, {**erasure, "dataset": "x"}), "reference"
+    )
+    assert set(KEYS) == {author, stranger, key}
+
+
+def _inserted(log: Forged, at: int, body: Body) -> Forged:
+    return replace(log, entries=(*log.entries[:at], sign_body(body), *log.entries[at:]))
+
+
+def _item(n: int, **fields: Any) -> Callable[[Body], Body]:
+    def edit(body: Body) -> Body:
+        return {
+            **body,
+            "scores": [{**each, **fields} if i == n else each for i, each in enumerate(body["scores"])],
+        }
+
+    return edit
+
+
+def _with_line(lines: list[bytes], at: int, line: bytes) -> bytes:
+    return b"\n".join([*lines[:at], line, *lines[at + 1 :]])
+
+
+def _loosened(line: bytes) -> bytes:
+    """The same bytes in base64 whose unused bits are not zero."""
+    bare = line.rstrip(b"=")
+    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    last = alphabet[alphabet.index(bare[-1:]) + 1 :][:1]
+    return bare[:-1] + last + line[len(bare) :]
+
+
+def _other_id(signature: bytes) -> bytes:
+    name, blob = signature.rstrip(b"\n").rsplit(b" ", 1)
+    data = base64.b64decode(blob)
+    return name + b" " + base64.b64encode(bytes([data[0] ^ 1]) + data[1:]) + b"\n"
+
+
+def _flipped_signature(line: bytes) -> bytes:
+    name, blob = line.rsplit(b" ", 1)
+    data = base64.b64decode(blob)
+    return name + b" " + base64.b64encode(data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def _signed(text: str, signer: Signer) -> bytes:
+    return f"{text}\n{signer.sign(text)}".encode()
+
+
+def _length(index: int, size: int) -> int:
+    """Hashes in the inclusion proof of an index."""
+    fn, sn, n = index, size - 1, 0
+    while sn:
+        if fn & 1 or fn < sn:
+            n += 1
+        fn, sn = fn >> 1, sn >> 1
+    return n
+
+
+def _flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def _without(files: Mapping[str, bytes], name: str) -> dict[str, bytes]:
+    return {each: data for each, data in files.items() if each != name}
+
+
+def _patched(data: bytes, offset: int, value: int) -> bytes:
+    """A field of the first member changed in the directory of a zip."""
+    at = data.index(b"PK\x01\x02") + offset
+    return data[:at] + value.to_bytes(2, "little") + data[at + 2 :]
+
+
+def to_json(vectors: Iterator[Vector]) -> str:
+    """The vector file: pieces of content once, as base64; a file is the pieces that it names, joined."""
+    contents: dict[str, str] = {}
+
+    def key(data: bytes) -> str:
+        found = sha256(data).hexdigest()[:12]
+        contents[found] = base64.b64encode(data).decode()
+        return found
+
+    rows = []
+    for vector in vectors:
+        names = {name: [*map(key, _pieces(name, data))] for name, data in sorted(vector.files.items())}
+        rows.append(
+            {
+                "name": vector.name,
+                "form": vector.form,
+                "files": names,
+                "trust": vector.trust,
+                "targets": list(vector.targets),
+                "expected": "unusable"
+                if vector.unusable
+                else {"ok": vector.ok, "level": vector.level, "code": vector.code},
+            }
+        )
+    return json.dumps({"contents": contents, "vectors": rows}, indent=0, ensure_ascii=False) + "\n"
+
+
+def _pieces(name: str, data: bytes) -> Iterator[bytes]:
+    """A bundle entry by entry, for most vectors share most entries; anything else whole."""
+    at = 0
+    while "entries" in name and at < len(data):
+        end = at + 2 + int.from_bytes(data[at : at + 2], "big")
+        yield data[at:end]
+        at = end
+    if "entries" not in name:
+        yield data
