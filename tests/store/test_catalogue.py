@@ -14,6 +14,7 @@ import pytest
 from foreseal.errors import Busy, SetupError
 from foreseal.store import Schema, Store
 from foreseal.store.catalogue import Catalogue
+from foreseal.store.subjects import Subjects
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -83,6 +84,15 @@ def test_a_damaged_database_is_named_with_what_to_do(store, hours, where):
     file.write_bytes(data)
     with pytest.raises(SetupError, match=r"(?s)store\.db is damaged.*backup"):
         Store.open(store.folder).vintages("v")
+
+
+def test_damaged_keys_are_named_with_what_to_do(tmp_path):
+    (tmp_path / "subjects.db").write_bytes(b"\xa5" * 8192)
+    with (
+        closing(Subjects(tmp_path / "subjects.db")) as keys,
+        pytest.raises(SetupError, match=r"(?s)subjects\.db is damaged.*latest copy"),
+    ):
+        keys.has("trial")
 
 
 def test_a_full_disk_is_named_and_nothing_is_half_written(store, hours):

@@ -120,8 +120,13 @@ class Answer:
         return iter(self.rows)
 
 
-def explain(error: sqlite3.Error, file: Path) -> SetupError:
-    """What an error of SQLite means for the user of a database, and what to do about it."""
+def explain(
+    error: sqlite3.Error, file: Path, restore: str = "Restore the store folder from its backup."
+) -> SetupError:
+    """What an error of SQLite means for the user of a database, and what to do about it.
+
+    ``restore`` is what to do if the file is damaged.
+    """
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return Busy(
@@ -129,9 +134,7 @@ def explain(error: sqlite3.Error, file: Path) -> SetupError:
             hint="Wait for it to finish, or end it, and try again.",
         )
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return SetupError(
-            f"{file} is damaged: {error}.", hint="Restore the folder that it is in from its backup."
-        )
+        return SetupError(f"{file} is damaged: {error}.", hint=restore)
     if name.startswith("SQLITE_FULL"):
         return SetupError(f"{file} cannot grow: {error}.", hint="Free some space on that disk and try again.")
     return SetupError(

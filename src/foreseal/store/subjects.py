@@ -25,6 +25,7 @@ from typing import Any
 
 from foreseal.clock import from_us, to_us
 from foreseal.errors import Busy, DataError, SetupError
+from foreseal.store.catalogue import explain
 
 KEY_SIZE = 32
 SALT_SIZE = 32
@@ -85,9 +86,10 @@ class Subjects:
 
     def close(self) -> None:
         """Close the database."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        with self._one:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
     # Pseudonyms
 
@@ -185,8 +187,8 @@ class Subjects:
         if not self._query("SELECT 1 FROM erasure WHERE NOT swept LIMIT 1", ()):
             return
         hint = "The keys are deleted; the next run rewrites the file that held them."
-        with self._one, _waiting(self.path, hint):
-            self._open().execute("VACUUM")
+        with self._using(hint) as connection:
+            connection.execute("VACUUM")
         with self._writing() as connection:
             connection.execute("UPDATE erasure SET swept=1")
 
@@ -200,8 +202,8 @@ class Subjects:
     def _query(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         if self._connection is None and not self.path.exists():
             return []
-        with self._one:
-            return self._open().execute(statement, values).fetchall()
+        with self._using() as connection:
+            return connection.execute(statement, values).fetchall()
 
     def _each(
         self, statement: str, dataset: str, values: Iterable[Any] | Mapping[Any, Any]
@@ -215,10 +217,8 @@ class Subjects:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._one:
-            connection = self._open()
-            with _waiting(self.path, "Wait for it to finish, or end it, and try again."):
-                connection.execute("BEGIN EXCLUSIVE")
+        with self._using() as connection:
+            connection.execute("BEGIN EXCLUSIVE")
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -226,6 +226,21 @@ class Subjects:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    @contextlib.contextmanager
+    def _using(self, busy: str = "") -> Iterator[sqlite3.Connection]:
+        """The connection, for one thread at a time. What SQLite raises becomes `Busy` or `SetupError`.
+
+        ``busy`` is what to do if another process holds the file.
+        """
+        with self._one:
+            try:
+                yield self._open()
+            except sqlite3.Error as error:
+                told = explain(error, self.path, f"Put the latest copy of {self.path.name} in its place.")
+                if busy and isinstance(told, Busy):
+                    told = Busy(told.message, hint=busy)
+                raise told from error
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None:
@@ -256,13 +271,3 @@ class Subjects:
             raise
         self._connection = connection
         return connection
-
-
-@contextlib.contextmanager
-def _waiting(path: Path, hint: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            raise Busy(f"Another process has been using {path} for too long.", hint=hint) from error
-        raise
