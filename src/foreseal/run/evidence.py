@@ -175,14 +175,21 @@ def _write_zip(path: Path, members: Iterator[tuple[str, bytes]]) -> None:
     """The same evidence gives the same bytes; the file is whole or absent."""
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, data in members:
-                member = zipfile.ZipInfo(name, _EPOCH)
-                member.external_attr = 0o100644 << 16
-                member.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(member, data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with temporary.open("wb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=False) as archive:
+                for name, data in members:
+                    member = zipfile.ZipInfo(name, _EPOCH)
+                    member.external_attr = 0o100644 << 16
+                    member.compress_type = zipfile.ZIP_DEFLATED
+                    archive.writestr(member, data)
+            file.flush()
+            os.fsync(file.fileno())
+    except zipfile.LargeZipFile:
+        temporary.unlink()
+        raise Refused(
+            f"{path} would be too large for a plain zip file (65 535 files, 4 GiB).",
+            hint="Give the name of a folder instead.",
+        ) from None
     temporary.replace(path)
     sync_folder(path.parent)
