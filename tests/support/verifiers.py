@@ -108,6 +108,7 @@ def core_script() -> str:
 _RUNNER = r"""
 const readline = require("node:readline");
 const fs = require("node:fs");
+globalThis.crypto ??= require("node:crypto").webcrypto;
 const V = new Function(fs.readFileSync(process.argv[2], "utf8") + "\nreturn ForesealVerify;")();
 
 // One process judges many cases that differ little: what was computed once is remembered.
