@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 def check_score(history: History, track: Track, outcome: Placed, said: Entry, data: bytes) -> None:
     """Raise `Tampered` unless a score entry and its payload are what forecasts and outcome give."""
-    fields, payload = history.settle(track, outcome)
+    try:
+        fields, payload = history.settle(track, outcome)
+    except Malformed as error:
+        # Numbers so long that no score could be written down.
+        raise Tampered(error.message, code=error.code or "score-differs") from None
     _check_items(history, track, said, fields["scores"])
     for name, value in fields.items():
         if said[name] != value:
