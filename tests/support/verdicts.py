@@ -584,6 +584,11 @@ def _stories(log: Forged) -> Iterator[Vector]:
     yield story(
         "crossing quantiles called scored", forged.edited({us: setting(payload=reference)}), "score-differs"
     )
+    huge = ledgers.series_outcome(0).replace(b"21.0", b"3" * 38 + b".0", 1)
+    forged, reference = log.with_payload(huge)
+    yield story(
+        "an outcome too long to score", forged.edited({outcome: setting(payload=reference)}), "score-differs"
+    )
     # Commitments.
     yield story(
         "unrevealed commitment called scored", log.edited({log.find("reveal", 1): left_out}), "score-differs"

@@ -24,6 +24,7 @@ import struct
 import sys
 import unicodedata
 import zlib
+from bisect import bisect_right
 from calendar import monthrange
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -467,6 +468,7 @@ def score_sheet(target: dict[str, Any], happened: list[Row], given: Given) -> tu
     lines = [header] + [
         [who, row[0], *([spell(row[1])] if series else []), show(value, rule.places)]
         for who in sorted(rows) for row, value in zip(happened, rows[who])]
+    need(all(len(line[-1]) <= 40 for line in lines), "score-differs", "no number that long can be written in a score.")
     return items, also, "".join(",".join(map(quoted, line)) + "\n" for line in lines).encode()
 
 # ================================================================ trees (RFC 6962), tiles, archives
@@ -477,6 +479,21 @@ def root_of(row: list[bytes]) -> bytes:
         pairs = [digest(b"\1" + left + right) for left, right in zip(row[::2], row[1::2])]  # noqa: B905
         row = pairs + row[2 * len(pairs) :]
     return row[0] if row else digest(b"")
+
+def roots_at(leaves: list[bytes], sizes: set[int]) -> dict[int, bytes]:
+    """The roots of the first so many leaves, for many sizes in one pass: ``peaks`` are complete subtrees."""
+    peaks: list[tuple[int, bytes]] = []
+    found, done = {}, 0
+    for size in sorted(size for size in sizes if size <= len(leaves)):
+        for leaf in leaves[done:size]:
+            height = 0
+            while peaks and peaks[-1][0] == height:
+                height, leaf = height + 1, digest(b"\1" + peaks.pop()[1] + leaf)
+            peaks.append((height, leaf))
+        done, root = size, peaks[-1][1] if peaks else digest(b"")
+        for _, peak in reversed(peaks[:-1]): root = digest(b"\1" + peak + root)
+        found[size] = root
+    return found
 
 def climb(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
     """The root that an inclusion proof leads to."""
@@ -1060,15 +1077,18 @@ def judge_files(box: Box, policy: Policy, targets: set[str], is_log: bool) -> Ve
     if is_log: check_strays(box, len(raws))
     heads, beside = [(checkpoint.size, by)], []
     sizes = [int(name[9:]) for name in box.members if re.fullmatch("cosigned/(0|[1-9][0-9]{0,15})", name)]
+    roots = roots_at(leaves, {*sizes})
     for size in sorted(size for size in sizes if size <= MAX_SAFE and policy.logs):
         data = box.read(f"cosigned/{size}", 1 << 20, "checkpoint")
-        try: heads.append((size, check_head(data, policy, checkpoint, size, leaves)))
+        try: heads.append((size, check_head(data, policy, checkpoint, size, roots)))
         except Wrong as error: beside.append((error.code, f"cosigned/{size}: {error}"))
     sealed = [(size, policy.sealed(each)) for size, each in heads if policy.met(policy.quorum, each)]
     times = sorted(((size, at) for size, at in sealed if at is not None), key=lambda pair: pair[0])
+    until = [size for size, _ in times]
     def time(entry: Entry) -> int:
         if not policy.witnesses: return instant(entry.of("at"))
-        return next((at for size, at in times if size > entry.place), LAST + 1)
+        first = bisect_right(until, entry.place)
+        return times[first][1] if first < len(times) else LAST + 1
     replay = run(raws, box, targets, time)
     declared = {entry.of("name") for entry in replay.entries.values() if entry.of("kind") == "target"}
     verdict.problems = [(code, message) for _, code, message in replay.problems]
@@ -1150,18 +1170,20 @@ def check_strays(box: Box, size: int) -> None:
             current = box.read(tile(level, index, present), 256 * 65537, "tile")
             need(current.startswith(box.read(name, 256 * 65537, "stray")), "stray", f"{name} is of another log.")
 
-def check_head(data: bytes, policy: Policy, newest: Checkpoint, size: int, leaves: list[bytes]) -> dict[str, int]:
+def check_head(
+    data: bytes, policy: Policy, newest: Checkpoint, size: int, roots: dict[int, bytes]
+) -> dict[str, int]:
     """Who cosigned an earlier checkpoint of this log when."""
     note, found = read_checkpoint(data, "checkpoint")
     by = trust(note, found, policy, quorum=False)
     need((found.origin, found.size) == (newest.origin, size), "checkpoint", "it is of another log or size.")
-    fits = size <= len(leaves) and root_of(leaves[:size]) == found.root
-    need(fits, "fork", "it has a root that the entries do not give.")
+    need(roots.get(size) == found.root, "fork", "it has a root that the entries do not give.")
     return by
 
 def check_receipts(box: Box, policy: Policy, raws: list[bytes], leaves: list[bytes], replay: Replay) -> list[tuple[str, str]]:
     """Receipts prove entries of this very log, and not only the better one of two forecasts."""
-    problems, shown = [], set()
+    problems: dict[str, tuple[str, str]] = {}
+    proven: dict[str, tuple[Receipt, Checkpoint]] = {}
     for name in sorted(box.members):
         if not (name.startswith("receipts/") and name.endswith(".tlog-proof")): continue
         try:
@@ -1169,21 +1191,26 @@ def check_receipts(box: Box, policy: Policy, raws: list[bytes], leaves: list[byt
             note, head = read_checkpoint(receipt.checkpoint, "receipt")
             trust(note, head, policy, quorum=False, witnesses=False)
             root = climb(digest(b"\0" + receipt.entry), receipt.place, head.size, receipt.path)
-            need(root == head.root and head.size <= len(raws), "receipt", "it does not lead to its root, or is of later.")
-            shown.add(digest(b"\0" + receipt.entry).hex())
-            need(root_of(leaves[: head.size]) == head.root, "fork", "it has a root that the entries do not give.")
-            need(raws[receipt.place] == receipt.entry, "receipt", "it does not hold its entry.")
+            need(root == head.root, "receipt", "its path does not lead to the root.")
+            proven[name] = receipt, head
         except Wrong as error:
             need(error.code != "container", error.code, str(error))
-            problems.append(("fork" if error.code == "fork" else "receipt", f"{name}: {error}"))
+            problems[name] = "receipt", f"{name}: {error}"
+    roots = roots_at(leaves, {head.size for _, head in proven.values()})
+    for name, (receipt, head) in proven.items():
+        if head.size not in roots: problems[name] = "receipt", f"{name}: it is of a later checkpoint."
+        elif roots[head.size] != head.root: problems[name] = "fork", f"{name}: the entries do not give its root."
+        elif raws[receipt.place] != receipt.entry: problems[name] = "receipt", f"{name}: it does not hold its entry."
+    shown = {digest(b"\0" + receipt.entry).hex() for receipt, _ in proven.values()}
+    found = [problems[name] for name in sorted(problems)]
     for track in replay.tracks.values():
         for (who, seq), said in track.forecasts.items():
             if len(said) < 2: continue
             try: _, counts, _ = replay.counts(track, who, seq)
             except Wrong: continue  # its payload is at fault, which the replay has named
             hidden = counts and counts.leaf not in shown and any(each.leaf in shown for each in said)
-            if hidden: problems.append(("receipt", f"the receipts show not the forecast by {who} that counts for cutoff {seq}."))
-    return problems
+            if hidden: found.append(("receipt", f"the receipts show not the forecast by {who} that counts for cutoff {seq}."))
+    return found
 
 # ================================================================ the command
 
