@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from projects import go, make_project
+from projects import count_rows, go, make_project
 
 from foreseal.run import Project
 from foreseal.seal.verify import verify_log
@@ -27,9 +27,7 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 def acknowledged(project: Project) -> tuple[int, bytes, int]:
     """What the published checkpoint and the store promise: log size, root, observations."""
     reader = project.reader()
-    with project.store() as store:
-        catalogue = store.catalogue()
-    return reader.size, reader.checkpoint.root, int(catalogue["rows"].sum())
+    return reader.size, reader.checkpoint.root, count_rows(project)
 
 
 def kill_until_done(project: Project, rng: random.Random, longest: float) -> int:

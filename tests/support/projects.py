@@ -105,3 +105,11 @@ def go(project: Project, **options: object) -> Done:
     """Run what is due, once."""
     with Session.begin(project) as session:
         return run(session, **options)  # type: ignore[arg-type]
+
+
+def count_rows(project: Project) -> int:
+    """Observations in the store; 0 before there is one."""
+    if not (project.folder / "store" / "store.db").exists():
+        return 0
+    with project.store() as store:
+        return int(store.catalogue()["rows"].sum())
