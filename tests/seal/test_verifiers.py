@@ -30,7 +30,7 @@ from foreseal.seal import note
 from foreseal.seal.problem import CODES
 
 VECTORS = tuple(vectors())
-DEFAULT = {"receipts": 2000, "policies": 300, "archives": 200, "logs": 120}
+DEFAULT = {"receipts": 2000, "policies": 300, "archives": 150, "logs": 100}
 MANY = {"receipts": 62_000, "policies": 20_000, "archives": 10_000, "logs": 9000}
 
 
@@ -187,6 +187,13 @@ class TestTheSingleFile:
         said = json.loads(done.stdout)
         assert (said["ok"], said["level"], said["problems"]) == (True, "identities", [])
 
+    def test_a_timestamp_is_named_and_given_no_weight(self, tmp_path: Path) -> None:
+        good = self.vector("files: good")
+        path = put(("folder", {**good.files, "timestamp/28.tsr": b"x"}, KEY, ()), tmp_path)
+        done = self.run(str(path), "--key", KEY, folder=tmp_path)
+        assert done.returncode == 0
+        assert "timestamp present, not checked here" in done.stdout
+
     def test_without_a_key_it_says_that_nobody_is_named(self, tmp_path: Path) -> None:
         path = put(case(self.vector("receipt: good")), tmp_path)
         done = self.run(str(path), folder=tmp_path)
@@ -282,6 +289,15 @@ class TestThePage:
         verdict = self.give(page, "r.tlog-proof", bad.files["receipt"], KEY)
         assert verdict.locator("h2").inner_text() == "Not verified"
         assert "A receipt does not prove its entry." in verdict.inner_text()
+
+    def test_a_timestamp_is_named_and_given_no_weight(self, page: Any) -> None:
+        from forging import pack
+
+        good = next(each for each in VECTORS if each.name == "files: good")
+        data = pack({**good.files, "timestamp/28.tsr": b"x"})
+        verdict = self.give(page, "evidence.zip", data, KEY)
+        assert verdict.get_attribute("data-state") == "good"
+        assert "Timestamp present, not checked here." in verdict.inner_text()
 
     def test_a_file_can_be_chosen_with_the_keyboard_and_every_field_has_a_name(self, page: Any) -> None:
         for name in ("Whom do you trust?", "The file to check", "Only these targets (optional)"):
