@@ -130,7 +130,7 @@ class Dataset:
     origin: str = ""
     crs: str = ""
     personal: bool = False
-    timezone: str = ""
+    timezone: str = field(default="", metadata={"convert": _zone})
     known_at: KnownAt = field(default_factory=KnownAt, metadata={"convert": _known_at})
     quality: Mapping[str, Any] = field(default_factory=dict, metadata={"convert": dict})
     options: Mapping[str, Any] = field(default_factory=dict, metadata={"convert": dict})
@@ -403,6 +403,14 @@ def _check_references(settings: Settings) -> None:
         where = f"[targets.{name}]"
         for dataset in (target.dataset, *target.covariates):
             exists(dataset, "dataset", where, settings.datasets)
+        loaded = [
+            d for d in (target.dataset, *target.covariates) if settings.datasets[d].known_at.kind == "load"
+        ]
+        if loaded and settings.clock.mode == "replay":
+            raise SettingsError(
+                f"[datasets.{loaded[0]}] is known at the time of loading: a replay would know nothing of it.",
+                hint='Say when its values became known: known_at = { delay = "1h" } or { column = "..." }',
+            )
         cases = settings.datasets[target.dataset].kind == "cases"
         if cases == (target.rule == "wis"):
             raise SettingsError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from projects import load_rows, make_project, write_csv
+from projects import load_rows, make_live, make_project, write_csv
 
 from foreseal.cli import VERBS, main
 from foreseal.run import Project
@@ -200,3 +200,29 @@ def test_a_proposed_decision_is_approved_once(shell: Shell, tmp_path: Path) -> N
     assert code == 1
     assert "approved already" in err
     assert shell("verify", "-C", folder)[0] == 0
+
+
+def test_a_live_run_before_any_outcome_reports_and_prints_strict_json(shell: Shell, tmp_path: Path) -> None:
+    project = make_live(lambda **settings: make_project(tmp_path / "p", **settings))
+    code, out, err = shell("run", "-C", project.folder, "--json")
+    assert code == 0, err
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    found = json.loads(out, parse_constant=refuse)
+    assert found["forecasts"] == 2
+    assert found["records"][0]["mean"] is None
+    assert (project.folder / "out" / "report.html").stat().st_size > 1000
+
+
+def test_doctor_tells_that_the_next_run_would_refuse(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_project(tmp_path / "p").folder
+    shell("run", "-C", folder, "--no-report")
+    assert shell("doctor", "-C", folder)[0] == 0
+    monkeypatch.setenv("FORESEAL_STATE", str(tmp_path / "another"))
+    code, out, _ = shell("doctor", "-C", folder)
+    assert code == 1
+    assert "seal adopt" in out

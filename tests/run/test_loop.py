@@ -207,3 +207,9 @@ def test_covariates_of_several_datasets_keep_apart(make: Make) -> None:
     assert wide is not None
     assert wide.row(0, named=True)["snow/ds"] == 1.0
     assert set(wide.columns) == {"ds", *(f"{name}/{uid}" for name in names for uid in ("ds", "t"))}
+
+
+def test_what_has_not_happened_cannot_be_replayed(make: Make) -> None:
+    project = make(first="2124-02-01", last="2124-02-02")
+    done = go(project)
+    assert (done.forecasts, done.settled, done.waiting) == (0, 0, 4)

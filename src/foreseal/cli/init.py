@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -30,7 +31,7 @@ def command(folder: Path, app: str, name: str, origin: str, as_json: bool) -> No
     terminal.say(f"  Author key  {author_key}   signs what you say")
     terminal.say(f"  Log key     {log_key}   signs the log")
     terminal.say("  Both are private and in no backup of the project. Copy them to a safe place now:")
-    terminal.say(f"    cp -p {author_key} {log_key} /a/safe/place/")
+    terminal.say(f"    cp -p {shlex.quote(str(author_key))} {shlex.quote(str(log_key))} /a/safe/place/")
     terminal.say()
     terminal.say("  Give this line to whoever is to verify your log:")
     terminal.say(f"    {made.log_key}", style="bold")
@@ -38,8 +39,11 @@ def command(folder: Path, app: str, name: str, origin: str, as_json: bool) -> No
     if made.extras:
         terminal.say("This example needs more than the base install:")
         terminal.say(f'  pip install "foreseal[{",".join(made.extras)}]"')
-    here = "" if folder == Path(".") else f"cd {folder} && "
-    terminal.say(f"Next: {here}{program()} run" if app else f"Next: edit {folder / 'foreseal.toml'}")
+    place = "" if folder == Path() else f" -C {shlex.quote(str(folder))}"
+    toml = folder / "foreseal.toml"
+    terminal.say(
+        f"Next: {program()} run{place}" if app else f"Next: edit {toml}, then {program()} run{place}"
+    )
     terminal.result(
         {
             "folder": str(folder),

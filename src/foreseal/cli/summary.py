@@ -32,7 +32,9 @@ def do_verbs(terminal: Terminal, folder: str, verbs: tuple[str, ...]) -> Done:
 def said_done(done: Done) -> str:
     """What a run did, in one sentence."""
     if done.nothing:
-        return "Nothing was due: all that can be sealed and settled is."
+        if done.waiting:
+            return f"Nothing is due yet; {done.waiting} forecasts and settlements lie ahead."
+        return "Nothing was due: all that was declared is sealed and settled."
     return (
         f"Sealed {done.forecasts} forecasts and {done.decisions} decisions; settled {done.settled} cutoffs."
     )
@@ -90,9 +92,9 @@ def show_records(terminal: Terminal, project: Project) -> list[dict[str, Any]]:
                 record.target,
                 record.forecaster,
                 record.rule,
-                f"{record.mean:.4g}",
-                f"{record.baseline_mean:.4g}",
-                f"{record.skill:+.1%}",
+                _number(record.mean, ".4g"),
+                _number(record.baseline_mean, ".4g"),
+                _number(record.skill, "+.1%"),
                 str(record.settled),
                 str(missing),
                 str(record.pending),
@@ -181,3 +183,8 @@ def show_decisions(terminal: Terminal, project: Project) -> list[dict[str, Any]]
             }
         )
     return found
+
+
+def _number(value: float, form: str) -> str:
+    """A number for a person; a dash where there is none yet."""
+    return format(value, form) if value == value else "–"

@@ -6,6 +6,7 @@ With ``--json`` standard output carries exactly one object; everything else goes
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 import warnings
@@ -27,6 +28,15 @@ project_option = click.option(
 
 
 NOT_A_TERMINAL = 160  # columns; a file or a pipe has no width of its own
+
+
+def _finite(value: Any) -> Any:
+    """``value`` with null for what is no number: JSON has no NaN."""
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def program() -> str:
@@ -72,7 +82,7 @@ class Terminal:
     def result(self, found: Mapping[str, Any]) -> None:
         """The one object of ``--json``; nothing for a person."""
         if self.as_json:
-            click.echo(json.dumps(found, ensure_ascii=False, sort_keys=False, default=str))
+            click.echo(json.dumps(_finite(found), ensure_ascii=False, default=str, allow_nan=False))
 
     @contextmanager
     def progress(self, text: str) -> Iterator[Callable[[str, int, int], None]]:

@@ -12,6 +12,7 @@ from foreseal.run.anchoring import make_anchors
 from foreseal.run.erasure import check_erasures
 from foreseal.run.history import History
 from foreseal.seal.keys import author_id, public_bytes
+from foreseal.seal.log import Log
 from foreseal.seal.verify import verify_log
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def examine(project: Project) -> list[Finding]:
         _look("settings", project, _settings),
         _look("author key", project, _author),
         _look("log key", project, _log_key),
+        _look("lock database", project, _lock),
         *_log(project),
         *([_look("outside clocks", project, _clocks)] if project.settings.seal.outside else []),
         _look("store", project, _store),
@@ -67,6 +69,12 @@ def _log_key(project: Project) -> str:
     if vkey != str(project.trusted()):
         raise Tampered("keys/log.pem is not the key that [seal] names.")
     return vkey
+
+
+def _lock(project: Project) -> str:
+    """Would the log's key sign here? The same question that the next append asks."""
+    Log.open(project.log_folder, project.signer()).close()
+    return "holds the log's last checkpoint"
 
 
 def _log(project: Project) -> list[Finding]:

@@ -96,16 +96,18 @@ def run(
     seal_erasures(session)
     pending = [due for due in agenda(session.targets.values(), session.history) if due.verb in verbs]
     clock: Clock = LiveClock()
+    present = clock.now()
     replay = ReplayClock(pending[0].at) if session.replay and pending else None
     for count, due in enumerate(pending):
         tell(f"{due.verb} {due.target} {due.at:%Y-%m-%d}", count, len(pending))
+        if due.at > present:
+            # Live, it is not due yet; and what has not happened cannot be replayed.
+            done.waiting += 1
+            continue
         if replay is not None:
             replay.advance(due.at)
             clock = replay
         now = clock.now()
-        if due.at > now:
-            done.waiting += 1
-            continue
         target = session.targets[due.target]
         if due.verb == "settle":
             done.settled += session.settle(target, due.seq)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from foreseal.clock import parse_instant
-from foreseal.records import Score, Setting, Target
+from foreseal.records import Score, Setting, Target, quantile_column
 from foreseal.run.deciding import read_decision
 from foreseal.run.forecasting import read_cases, read_outcome, read_series
 from foreseal.run.history import History, Said
@@ -58,7 +58,7 @@ class Results:
                 frames.append(read_series(data, target, cutoff))
             else:
                 frames.append(_stamped(read_cases(data, target), cutoff))
-        return pl.concat(frames) if frames else pl.DataFrame()
+        return pl.concat(frames) if frames else pl.DataFrame(schema=_schema(target, forecast=True))
 
     def outcomes(self, target: Target) -> pl.DataFrame:
         """``unique_id, ds, cutoff, y`` (cases: ``case_id, cutoff, y``) of all settled cutoffs."""
@@ -68,7 +68,7 @@ class Results:
             if outcome is None:
                 continue
             frames.append(_stamped(read_outcome(self._get(outcome.body["payload"]), target), cutoff))
-        return pl.concat(frames) if frames else pl.DataFrame()
+        return pl.concat(frames) if frames else pl.DataFrame(schema=_schema(target, forecast=False))
 
     def scores(self, target: Target) -> list[Score]:
         """Every score entry of a target, one `Score` per forecaster."""
@@ -180,6 +180,17 @@ class Results:
 def _expected(data: bytes) -> dict[str, float]:
     rows = payload.decision().decode(data)
     return {option.decode(): float(value) for option, _, key, value, _ in rows if key == b"expected_cost"}
+
+
+def _schema(target: Target, *, forecast: bool) -> dict[str, Any]:
+    """Columns of forecasts or outcomes where there are none yet."""
+    if target.kind == "cases":
+        return {"case_id": pl.String, "p" if forecast else "y": pl.Float64, "cutoff": UTC_TIME}
+    keys: dict[str, Any] = {"unique_id": pl.String, "ds": UTC_TIME}
+    if forecast:
+        values = dict.fromkeys(map(quantile_column, target.quantiles), pl.Float64)
+        return {**keys, "cutoff": UTC_TIME, **values}
+    return {**keys, "y": pl.Float64, "cutoff": UTC_TIME}
 
 
 def _stamped(frame: pl.DataFrame, cutoff: datetime) -> pl.DataFrame:
