@@ -18,7 +18,10 @@ from collections.abc import Sequence
 
 from foreseal.errors import Malformed
 
-MAX_DECIMALS = 12
+# Together with the largest payload these keep every score, total and mean within MAX_DIGITS characters.
+MAX_WHOLE = 14
+MAX_DECIMALS = 9
+MAX_LEVEL_DECIMALS = 6
 MAX_DIGITS = 40
 
 _DECIMAL = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?", re.ASCII)
@@ -37,6 +40,14 @@ def parse_decimal(text: str, decimals: int) -> int:
     if match[1] and value == 0:
         raise Malformed(f"{text!r} is a negative zero.")
     return -value if match[1] else value
+
+
+def parse_value(text: str, decimals: int) -> int:
+    """As :func:`parse_decimal`, of a number that is scored: it has at most 14 digits before the point."""
+    value = parse_decimal(text, decimals)
+    if abs(value) >= 10 ** (MAX_WHOLE + decimals):
+        raise Malformed(f"{text!r} has more than {MAX_WHOLE} digits before the point.")
+    return value
 
 
 def format_decimal(value: int, decimals: int) -> str:

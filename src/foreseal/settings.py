@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 from foreseal.clock import Frequency, parse_duration
 from foreseal.errors import SettingsError
+from foreseal.exact import MAX_DECIMALS, MAX_LEVEL_DECIMALS, MAX_WHOLE
 from foreseal.options import build, refuse_unknown
 
 FILE_NAME = "foreseal.toml"
@@ -72,6 +73,8 @@ def _levels(value: Any) -> tuple[float, ...]:
         raise ValueError("quantiles must lie in (0, 1) and ascend")
     if any(float(f"{v:g}") != v for v in levels):
         raise ValueError("quantiles have more than six significant digits")
+    if any(round(v, MAX_LEVEL_DECIMALS) != v for v in levels):
+        raise ValueError(f"quantiles have more than {MAX_LEVEL_DECIMALS} decimals")
     return levels
 
 
@@ -203,14 +206,17 @@ class TargetTable:
             raise ValueError("rule 'wis' needs quantiles and freq")
         if self.horizon < 1:
             raise ValueError("horizon must be at least 1")
-        if not 0 <= self.decimals <= 9:
-            raise ValueError("decimals must lie between 0 and 9")
+        if not 0 <= self.decimals <= MAX_DECIMALS:
+            raise ValueError(f"decimals must lie between 0 and {MAX_DECIMALS}")
         if len(self.forecasters) != 1 or "baseline" in self.forecasters:
             raise ValueError("forecasters names one forecaster, and not 'baseline'")
         if not _PLAIN.fullmatch(self.forecasters[0]):
             raise ValueError("a forecaster's name has letters, digits, _ and - only")
-        if not 0 < self.score_bound < float("inf"):
-            raise ValueError("score_bound must be above 0: it is what a missing forecast scores at worst")
+        if not 0 < self.score_bound < 10.0**MAX_WHOLE:
+            raise ValueError(
+                f"score_bound must be above 0, with at most {MAX_WHOLE} digits before the point: "
+                "it is what a missing forecast scores at worst"
+            )
         if self.rule in self.also or "wis" in self.also or (self.also and self.rule == "wis"):
             raise ValueError(
                 "also lists other rules of the same kind: 'brier' beside 'log', or 'log' beside 'brier'"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -11,8 +13,8 @@ from projects import START, Make, go, load_rows, make_live, write_csv
 
 from foreseal.clock import parse_instant
 from foreseal.errors import Busy, Refused, SetupError
-from foreseal.run import Project
-from foreseal.run.forecasting import Knowledge
+from foreseal.run import Project, session
+from foreseal.run.forecasting import Knowledge, forecast_series
 from foreseal.run.loop import agenda
 from foreseal.run.results import Results
 from foreseal.run.session import Session
@@ -213,3 +215,29 @@ def test_what_has_not_happened_cannot_be_replayed(make: Make) -> None:
     project = make(first="2124-02-01", last="2124-02-02")
     done = go(project)
     assert (done.forecasts, done.settled, done.waiting) == (0, 0, 4)
+
+
+def test_a_value_too_long_to_be_scored_is_refused_when_it_is_collected(make: Make) -> None:
+    rows = load_rows()
+    rows[800] = "a,2024-02-03T08:00:00Z,-1e38"
+    project = make(rows=rows)
+    done = go(project)
+    assert done.collected[0].reasons == {"more than 14 digits before the point": 1}
+    assert done.settled == 4
+
+
+def test_a_forecast_too_long_to_be_scored_is_told_and_the_others_go_on(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exploding(*arguments: Any) -> Any:
+        found = forecast_series(*arguments)
+        if "drift" not in arguments[3].members:
+            return found
+        return replace(found, frame=found.frame.with_columns(pl.col("^q.*$") * 1e14))
+
+    monkeypatch.setattr(session, "forecast_series", exploding)
+    project = make(last="2024-02-01")
+    done = go(project)
+    assert "14 digits" in done.failures[0]
+    assert (done.forecasts, done.settled) == (1, 1)
+    assert verify_log(project.log_folder, [project.trusted()]).ok

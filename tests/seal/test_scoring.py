@@ -10,8 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foreseal.errors import Malformed
-from foreseal.exact import format_decimal
+from foreseal.exact import (
+    MAX_DECIMALS,
+    MAX_DIGITS,
+    MAX_LEVEL_DECIMALS,
+    MAX_WHOLE,
+    format_decimal,
+    parse_decimal,
+)
 from foreseal.seal import payload
+from foreseal.seal.schema import MAX_PAYLOAD
 from foreseal.seal.scoring import Scored, Terms, score_sheet
 
 LEVELS = ("0.05", "0.5", "0.9")
@@ -132,3 +140,31 @@ def test_an_outcome_of_which_nothing_became_known_has_no_mean() -> None:
 def test_an_outcome_that_is_not_well_formed_is_refused() -> None:
     with pytest.raises(Malformed):
         score_sheet(SERIES, b"nonsense\n", {"us": forecast((1, 2, 3))})
+
+
+def test_every_score_of_the_longest_numbers_can_be_written_down() -> None:
+    """Values, decimals, levels, bound and rows as long as they may be: rows, totals and means still fit."""
+    most = "9" * MAX_WHOLE + "." + "9" * MAX_DECIMALS
+    levels = tuple(f"0.{each}" for each in range(999_889, 10**MAX_LEVEL_DECIMALS) if each % 10)[:99]
+    terms = Terms("wis", "series", levels, MAX_DECIMALS, "bound", "9" * MAX_WHOLE)
+    said = payload.forecast_series(levels, MAX_DECIMALS).encode([("a", T, *["-" + most] * len(levels))])
+    happened = payload.outcome_series(MAX_DECIMALS).encode([("a", T, most, T)])
+    cases = Terms("brier", "cases", (), MAX_DECIMALS, "bound", "9" * MAX_WHOLE, ("log",))
+    wrong = payload.forecast_cases(MAX_DECIMALS).encode([("a", "0." + "0" * MAX_DECIMALS)])
+    true = payload.outcome_cases().encode([("a", "1", T)])
+    for each, forecast, outcome in ((terms, said, happened), (cases, wrong, true)):
+        sheet = score_sheet(each, outcome, {"us": forecast, "baseline": "missing"})
+        rows = MAX_PAYLOAD // len(outcome.split(b"\n")[1])
+        for score in (*sheet.scores, *(score for _, score in sheet.also)):
+            places = len(score.total.partition(".")[2])
+            total = rows * parse_decimal(score.total, places)
+            assert len(format_decimal(total, places)) <= MAX_DIGITS
+            assert len(score.mean) <= MAX_DIGITS
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 14 + ".0", "-1" + "0" * 14 + ".0"])
+def test_a_number_of_15_digits_is_refused_in_forecasts_and_outcomes(number: str) -> None:
+    with pytest.raises(Malformed, match="14 digits"):
+        payload.outcome_series(1).encode([("a", T, number, T)])
+    with pytest.raises(Malformed, match="14 digits"):
+        payload.forecast_series(("0.5",), 1).encode([("a", T, number)])

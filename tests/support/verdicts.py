@@ -492,6 +492,11 @@ def _entries(log: Forged) -> Iterator[Vector]:
     yield story("altered regret", {score: setting(decisions=regret)}, "regret-differs")
     regret = [{**said["decisions"][0], "kind": "observed"}]
     yield story("another kind of regret", {score: setting(decisions=regret)}, "rule")
+    target = first("target")
+    yield story("ten decimals", {target: setting(decimals=10)}, "fields")
+    yield story("a level of seven decimals", {target: setting(quantiles=["0.1000001"])}, "fields")
+    yield story("a bound of 15 digits", {target: setting(score_bound="1" + "0" * 14)}, "fields")
+    yield story("a bound of 14 digits", {target: setting(score_bound="9" * 14)}, "", "identities")
     yield story("revised horizon", {first("target"): setting(horizon=1)}, "", "identities")
     yield story("a far future", {first("target"): setting(horizon=100_000, freq="999999w")}, "rule")
     yield story("a far future in months", {first("target"): setting(horizon=100_000, freq="1y")}, "rule")
@@ -584,11 +589,21 @@ def _stories(log: Forged) -> Iterator[Vector]:
     yield story(
         "crossing quantiles called scored", forged.edited({us: setting(payload=reference)}), "score-differs"
     )
-    huge = ledgers.series_outcome(0).replace(b"21.0", b"3" * 38 + b".0", 1)
-    forged, reference = log.with_payload(huge)
-    yield story(
-        "an outcome too long to score", forged.edited({outcome: setting(payload=reference)}), "score-differs"
-    )
+    longest = b"9" * 14 + b".0"
+    for what, number, code in (
+        ("with the longest number", longest, "score-differs"),
+        ("with the longest number, below zero", b"-" + longest, "score-differs"),
+        ("too long to score", b"1" + longest, "canonical"),
+        ("too long to score, below zero", b"-1" + longest, "canonical"),
+    ):
+        forged, reference = log.with_payload(ledgers.series_outcome(0).replace(b"21.0", number, 1))
+        yield story(f"an outcome {what}", forged.edited({outcome: setting(payload=reference)}), code)
+    for number, code in ((longest, "duplicate"), (b"1" + longest, "")):
+        data = ledgers.series_forecast(0).replace(b"30.5", number, 1)
+        forged, reference = log.with_payload(data)
+        first = _inserted(forged, us, {**body[us], "payload": reference})
+        name = f"a first forecast of {len(number) - 2} digits"
+        yield story(name, first, code, "none" if code else "identities")
     # Commitments.
     yield story(
         "unrevealed commitment called scored", log.edited({log.find("reveal", 1): left_out}), "score-differs"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from foreseal.clock import format_instant, parse_instant
-from foreseal.errors import Refused, UsageError
+from foreseal.errors import Malformed, Refused, UsageError
 from foreseal.records import Forecast, Snapshot, Target
 from foreseal.run import declare
 from foreseal.run.anchoring import sealing_times
@@ -166,7 +166,7 @@ class Session:
                 continue
             try:
                 data, found = self._predict(knowledge, target, seq, forecaster)
-            except UsageError as error:
+            except (UsageError, Malformed) as error:
                 step.failures.append(
                     f"{target.name}, {forecaster}, {format_instant(cutoff)}: {error.message}"
                 )
@@ -235,11 +235,12 @@ class Session:
             table = tables[name]
             try:
                 decision = self.project.policies[name].decide(forecast, history)
-            except (UsageError, ValueError) as error:
+                data = decision_payload(decision)
+            except (UsageError, Malformed, ValueError) as error:
                 step.failures.append(f"{name}, {format_instant(target.cutoffs[seq])}: {error}")
                 continue
             self.put(options_payload(table.options))
-            fields = decision_fields(name, table, decision, self.put(decision_payload(decision)))
+            fields = decision_fields(name, table, decision, self.put(data))
             about = {
                 "mode": self.project.settings.clock.mode,
                 "target": target.name,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from foreseal.clock import Frequency, parse_instant
 from foreseal.errors import Malformed, UsageError
-from foreseal.exact import MAX_DECIMALS, MAX_DIGITS, parse_decimal, scale_levels
+from foreseal.exact import MAX_DIGITS, MAX_LEVEL_DECIMALS, parse_decimal, scale_levels
 from foreseal.seal.keys import parse_author
 
 Check = Callable[[object, str], None]
@@ -109,7 +109,7 @@ def decimal_or_empty(value: object, where: str) -> None:
 
 def levels(value: object, where: str) -> None:
     """Quantile levels in text, ascending within (0, 1), without trailing zeros; the list may be empty."""
-    listing(text(MAX_DECIMALS + 2), 99)(value, where)
+    listing(text(MAX_LEVEL_DECIMALS + 2), 99)(value, where)
     assert isinstance(value, list)
     if any(level.endswith("0") for level in value):
         raise Malformed(f"{where} has a level with a trailing zero.")

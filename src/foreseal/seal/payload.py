@@ -20,7 +20,7 @@ from typing import Any
 
 from foreseal.clock import parse_instant
 from foreseal.errors import Malformed, Tampered, UsageError
-from foreseal.exact import parse_decimal
+from foreseal.exact import parse_decimal, parse_value
 from foreseal.seal.disk import read_file, write_file
 from foreseal.seal.schema import MAX_PAYLOAD
 
@@ -103,7 +103,7 @@ class Layout:
 
 def forecast_series(levels: Sequence[str], decimals: int) -> Layout:
     """``unique_id,ds,q0.05,...``: quantiles at ascending levels, as the target declares them."""
-    quantiles = tuple(Column(f"q{level}", _decimal(decimals)) for level in levels)
+    quantiles = tuple(Column(f"q{level}", _value(decimals)) for level in levels)
     return Layout("forecast", (_ID, _DS, *quantiles), 2, ascending=True)
 
 
@@ -114,7 +114,7 @@ def forecast_cases(decimals: int) -> Layout:
 
 def outcome_series(decimals: int) -> Layout:
     """``unique_id,ds,y,known_at``."""
-    return Layout("outcome", (_ID, _DS, Column("y", _decimal(decimals)), _KNOWN), 2)
+    return Layout("outcome", (_ID, _DS, Column("y", _value(decimals)), _KNOWN), 2)
 
 
 def outcome_cases() -> Layout:
@@ -233,6 +233,10 @@ def _label(cell: str) -> int:
 
 def _decimal(decimals: int) -> Reader:
     return lambda cell: parse_decimal(cell, decimals)
+
+
+def _value(decimals: int) -> Reader:
+    return lambda cell: parse_value(cell, decimals)
 
 
 def _probability(decimals: int) -> Reader:

@@ -19,7 +19,7 @@ def check_score(history: History, track: Track, outcome: Placed, said: Entry, da
     try:
         fields, payload = history.settle(track, outcome)
     except Malformed as error:
-        # Numbers so long that no score could be written down.
+        # More rows than a payload of scores could hold.
         raise Tampered(error.message, code=error.code or "score-differs") from None
     _check_items(history, track, said, fields["scores"])
     for name, value in fields.items():

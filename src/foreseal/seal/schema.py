@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from foreseal.errors import Malformed
-from foreseal.exact import MAX_DECIMALS
+from foreseal.exact import MAX_DECIMALS, MAX_WHOLE
 from foreseal.seal import fields
 from foreseal.seal.fields import (
     Check,
@@ -244,6 +244,8 @@ def _check_target(entry: Mapping[str, Any]) -> None:
         raise Malformed("target.also: further rules are of the same form, and each is named once.")
     if bound and (bound.startswith("-") or not bound.strip("0.")):
         raise Malformed("target.score_bound is not above zero.")
+    if len(bound.partition(".")[0]) > MAX_WHOLE:
+        raise Malformed(f"target.score_bound has more than {MAX_WHOLE} digits before the point.")
     if not bound and (entry["missing"] == "bound" or "log" in (entry["rule"], *also)):
         raise Malformed("target.score_bound is needed by missing = 'bound' and by the log score.")
     names = [each["name"] for each in entry["forecasters"]]

@@ -13,6 +13,7 @@ import polars as pl
 
 from foreseal.clock import format_instant
 from foreseal.errors import DataError
+from foreseal.exact import MAX_WHOLE
 from foreseal.records import Rejected
 from foreseal.settings import KnownAt
 from foreseal.store.schema import DTYPES, Part
@@ -116,6 +117,9 @@ def _refuse(frame: pl.DataFrame, part: Part, file: str) -> tuple[pl.DataFrame, l
             reasons.append((name, "infinite", pl.col(name).is_infinite().fill_null(False)))
     if part.name == "series":
         reasons.append(("y", "missing value", pl.col("y").is_null() | pl.col("y").is_nan()))
+        # What cannot be sealed as an outcome would keep its target from being settled.
+        too_long = (pl.col("y").abs() >= 10.0**MAX_WHOLE).fill_null(False)
+        reasons.append(("y", f"more than {MAX_WHOLE} digits before the point", too_long))
     else:
         empty = pl.all_horizontal(pl.col(name).is_null() for name in part.values)
         reasons.append((part.values[0], "missing value", empty))

@@ -107,6 +107,12 @@ def decimal(text: str, decimals: int) -> int:
         raise Wrong("canonical", f"{text[:40]!r} is not a number with {decimals} decimals.")
     return int(match[1] + match[2] + (match[3] or ""))
 
+def scorable(text: str, decimals: int) -> int:
+    """A number that is scored: at most 14 digits before the point, so that every score can be written down."""
+    value = decimal(text, decimals)
+    need(abs(value) < 10 ** (14 + decimals), "canonical", f"{text[:40]!r} has more than 14 digits before the point.")
+    return value
+
 def show(value: int, decimals: int) -> str:
     digits = f"{abs(value):0{decimals + 1}d}"
     return "-" * (value < 0) + (f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits)
@@ -224,7 +230,7 @@ def maybe_number(v: Any) -> bool:
     return v == "" or number_text(v)
 
 def levels(v: Any) -> bool:
-    return list_of(text(14), 99)(v) and not any(t.endswith("0") for t in v) and (v == [] or readable(scaled)(v))
+    return list_of(text(8), 99)(v) and not any(t.endswith("0") for t in v) and (v == [] or readable(scaled)(v))
 
 RULES = ("wis", "brier", "log")
 JUDGING = ("outcome", "score")  # no revocation reaches back behind these
@@ -250,7 +256,7 @@ KINDS: dict[str, dict[str, Check]] = {
     "target": {
         "name": NAME, "dataset": NAME, "form": FORM, "unit": NAME, "horizon": number(1, 100_000), "freq": FREQ,
         "schedule": PAYLOAD, "cutoffs": number(1, 10**7), "deadline": SPAN, "quantiles": levels,
-        "decimals": number(0, 12), "rule": RULE, "also": list_of(RULE, 3), "baseline": LINE,
+        "decimals": number(0, 9), "rule": RULE, "also": list_of(RULE, 3), "baseline": LINE,
         "missing": one_of("baseline", "bound"), "score_bound": maybe_number,
         "outcome": record({"vintage": one_of("latest_at_deadline"), "deadline": SPAN}),
         "forecasters": list_of(record({"name": NAME, "author": AUTHOR}), 32), "covariates": list_of(NAME, 32),
@@ -287,6 +293,7 @@ def sensible(e: dict[str, Any]) -> bool:
         return (
             all(series == bool(each) for each in (e["rule"] == "wis", e["quantiles"], e["freq"]))
             and not (e["also"] and (series or "wis" in rules or len({*rules}) < len(rules)))
+            and len(bound.partition(".")[0]) <= 14
             and (decimal(bound, places(bound)) > 0 if bound else e["missing"] != "bound" and "log" not in rules)
             and len({*names}) == len(names) and "baseline" in names)
     if kind == "outcome":
@@ -364,7 +371,7 @@ def label(cell: str) -> int:
 def read_forecast(target: dict[str, Any], data: bytes) -> dict[Row, Row]:
     """What is said of each row, in integers."""
     def value(cell: str) -> int:
-        return decimal(cell, target["decimals"])
+        return scorable(cell, target["decimals"])
     if target["form"] == "series":
         names = [f"q{level}" for level in target["quantiles"]]
         rows = table(data, ["unique_id", "ds", *names], [key, instant, *[value] * len(names)], 2)
@@ -378,7 +385,7 @@ def read_outcome(target: dict[str, Any], data: bytes) -> list[Row]:
     """Rows of keys, value, known_at."""
     if target["form"] == "cases":
         return table(data, ["case_id", "y", "known_at"], [key, label, instant], 1)
-    readers: Readers = [key, instant, lambda cell: decimal(cell, target["decimals"]), instant]
+    readers: Readers = [key, instant, lambda cell: scorable(cell, target["decimals"]), instant]
     return table(data, ["unique_id", "ds", "y", "known_at"], readers, 2)
 
 # ================================================================ scores, in integers
@@ -468,7 +475,6 @@ def score_sheet(target: dict[str, Any], happened: list[Row], given: Given) -> tu
     lines = [header] + [
         [who, row[0], *([spell(row[1])] if series else []), show(value, rule.places)]
         for who in sorted(rows) for row, value in zip(happened, rows[who])]
-    need(all(len(line[-1]) <= 40 for line in lines), "score-differs", "no number that long can be written in a score.")
     return items, also, "".join(",".join(map(quoted, line)) + "\n" for line in lines).encode()
 
 # ================================================================ trees (RFC 6962), tiles, archives
