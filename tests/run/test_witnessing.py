@@ -13,6 +13,7 @@ from witnesses import Hand, cosigner, make_witness, served
 
 from foreseal.errors import SettingsError, Tampered
 from foreseal.run import Project
+from foreseal.run.health import examine
 from foreseal.run.loop import run
 from foreseal.run.receipts import verify_receipts, write_receipts
 from foreseal.run.session import Session
@@ -159,7 +160,7 @@ def test_without_witnesses_nothing_changes(make: Make) -> None:
     assert not (project.log_folder / "cosigned").exists()
 
 
-def test_a_damaged_cosignature_is_made_good_from_the_kept_one_which_is_named_if_damaged(
+def test_of_a_damaged_and_a_good_cosignature_the_good_one_stays_and_two_damaged_ones_are_named(
     make: Make, serve: Callable[..., str]
 ) -> None:
     project = make()
@@ -172,6 +173,10 @@ def test_a_damaged_cosignature_is_made_good_from_the_kept_one_which_is_named_if_
     assert witnessed(project).met
     assert published.read_bytes() == whole
     kept.write_bytes(damaged)
+    assert all(each.ok for each in examine(project))
+    assert (published.read_bytes(), kept.read_bytes()) == (whole, whole)
+    kept.write_bytes(damaged)
+    published.write_bytes(damaged)
     with pytest.raises(Tampered, match=kept.name) as stop, Session.begin(project):
         pass
     assert f"cosigned/{kept.name}" in stop.value.hint

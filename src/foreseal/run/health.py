@@ -12,7 +12,6 @@ from foreseal.run.anchoring import make_anchors
 from foreseal.run.erasure import check_erasures
 from foreseal.run.history import History
 from foreseal.seal.keys import author_id, public_bytes
-from foreseal.seal.log import Log
 from foreseal.seal.verify import verify_log
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def _log_key(project: Project) -> str:
 
 def _lock(project: Project) -> str:
     """Would the log's key sign here? The same question that the next append asks."""
-    Log.open(project.log_folder, project.signer()).close()
+    project.open_log().close()
     return "holds the log's last checkpoint"
 
 

@@ -15,7 +15,6 @@ from foreseal.seal.disk import sync_folder, write_file
 from foreseal.seal.entry import parse_entry, sign_entry
 from foreseal.seal.identity import JUDGING, Identities, find_revocations, sign_rotation
 from foreseal.seal.keys import author_id, generate_key, load_key, public_bytes
-from foreseal.seal.log import Log
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -128,7 +127,7 @@ def revoke(project: Project, key: str = "", *, since: int | None = None, by: Pat
 
 @contextmanager
 def _desk(project: Project, key: Ed25519PrivateKey) -> Iterator[Desk]:
-    with Log.open(project.log_folder, project.signer()) as log:
+    with project.open_log() as log:
         yield Desk(log, key, project.sealing())
 
 

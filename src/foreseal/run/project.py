@@ -28,6 +28,7 @@ from foreseal.run.vault import Vault
 from foreseal.seal.cosigned import Sealing
 from foreseal.seal.entry import parse_entry
 from foreseal.seal.keys import load_key
+from foreseal.seal.log import Log
 from foreseal.seal.note import Ed25519Verifier, Signer, parse_vkey
 from foreseal.seal.payload import Payloads
 from foreseal.seal.policy import Policy as Trust
@@ -150,6 +151,11 @@ class Project:
 
     def signer(self) -> Signer:
         return Signer(self.settings.seal.origin, load_key(self.folder / "keys" / "log.pem", passphrase()))
+
+    def open_log(self) -> Log:
+        """The log, to write; `Busy` if another process does. See `foreseal.seal.log.Log.open`."""
+        witnesses = [each.key for each in self.trust().witnesses]
+        return Log.open(self.log_folder, self.signer(), witnesses=witnesses)
 
     def reader(self) -> LogReader:
         """The log, to read; needs no key."""

@@ -66,7 +66,7 @@ class Session:
         """
         author = project.author_key()
         with (
-            Log.open(project.log_folder, project.signer()) as log,
+            project.open_log() as log,
             project.store(create=not log.size) as store,
         ):
             history = History()

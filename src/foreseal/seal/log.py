@@ -15,7 +15,7 @@ A log never signs two checkpoints that are not consistent. Where that cannot be 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -25,7 +25,7 @@ from foreseal.seal.checkpoint import Checkpoint, open_checkpoint, sign_checkpoin
 from foreseal.seal.cosigned import COSIGNED, cosigned_path
 from foreseal.seal.disk import is_temporary, make_folder, read_file, remove_files, write_file, write_files
 from foreseal.seal.lock import Head, LogLock, default_lock_path
-from foreseal.seal.note import MAX_NOTE, MAX_SIGNATURES, Note, Signature, Signer, parse_note
+from foreseal.seal.note import MAX_NOTE, MAX_SIGNATURES, Note, Signature, Signer, Verifier, parse_note
 from foreseal.seal.reader import CHECKPOINT, LogReader
 from foreseal.seal.tiles import ENTRIES, WIDTH, Edge, partials_of, paths_of, tile_path, write_bundle
 
@@ -72,8 +72,17 @@ class Log(LogReader):
         return cls.open(folder, signer, lock_path)
 
     @classmethod
-    def open(cls, folder: Path, signer: Signer, lock_path: Path | None = None) -> Log:
+    def open(
+        cls,
+        folder: Path,
+        signer: Signer,
+        lock_path: Path | None = None,
+        witnesses: Collection[Verifier] = (),
+    ) -> Log:
         """Open for writing, after completing or undoing an append that was interrupted.
+
+        A cosignature is published and kept; where one of the two is damaged, the other makes it good, which
+        needs the keys of the ``witnesses``.
 
         Raises `Busy` while another process has it open, and `Refused` where signing could fork the log: the
         lock is missing, is behind the published checkpoint, or holds what the disk cannot reproduce.
@@ -87,7 +96,7 @@ class Log(LogReader):
                     raise SetupError(f"there is no log in {folder}.", hint="`foreseal init` makes one.")
                 raise Refused(f"{lock.path} knows nothing of the log in {folder}.", hint=_ADOPT)
             log = cls(folder, signer, lock, head)
-            log._recover(published)
+            log._recover(published, witnesses)
         except BaseException:
             lock.close()
             raise
@@ -196,7 +205,7 @@ class Log(LogReader):
         remove_files(self.folder / path for path in self._superseded)
         self._superseded = set()
 
-    def _recover(self, published: Checkpoint | None) -> None:
+    def _recover(self, published: Checkpoint | None, witnesses: Collection[Verifier]) -> None:
         """Bring the folder to exactly the state of the lock, or refuse."""
         if published is not None and published.size > self.size:
             raise Refused(
@@ -216,11 +225,15 @@ class Log(LogReader):
                 f"{error.message}",
                 hint="Restore the missing files from a newer copy; `foreseal doctor` names them.",
             ) from None
-        path = self.folder / CHECKPOINT
-        for kept in (self.folder / cosigned_path(self.size), path):
-            self.signed = _with_lines(self.signed, _kept_lines(kept, self.signed))
+        path, kept = self.folder / CHECKPOINT, self.folder / cosigned_path(self.size)
+        lines = {each: _kept_lines(each, self.signed) for each in (kept, path)}
+        text = parse_note(self.signed).text.encode()
+        found = sorted((*lines[kept], *lines[path]), key=lambda line: _is_wrong(line, text, witnesses))
+        self.signed = _with_lines(self.signed, found)
         if published is None or path.read_bytes() != self.signed:
             write_file(path, self.signed)
+        if lines[kept] and kept.read_bytes() != self.signed:
+            write_file(kept, self.signed)
         remove_files(self._strays())
 
     def _strays(self) -> list[Path]:
@@ -249,6 +262,12 @@ def _kept_lines(path: Path, signed: bytes) -> tuple[Signature, ...]:
     except ProofError:
         return ()
     return note.signatures[1:] if signed.startswith(f"{note.text}\n{note.signatures[0]}".encode()) else ()
+
+
+def _is_wrong(line: Signature, text: bytes, keys: Iterable[Verifier]) -> bool:
+    """Whether a line claims to be by one of these keys, and is not."""
+    mine = (key for key in keys if (key.name, key.key_id) == (line.name, line.key_id))
+    return any(not key.verifies(text, line.signature) for key in mine)
 
 
 def _published(folder: Path, signer: Signer) -> Checkpoint | None:
