@@ -117,7 +117,7 @@ def test_a_project_is_witnessed_monitored_and_verified_from_the_command_line(
     )
     policy.write_text(stricter)
     code, out, _ = call(capsys, "verify", project.log_folder, "--policy", policy)
-    assert (code, "missing: other" in out) == (1, True), out
+    assert (code, "no cosignature by other" in out) == (1, True), out
     code, out, _ = call(capsys, "monitor", "-C", project.folder, "--wait", "1")
     assert (code, "no witness shows" in out, "One history" in out) == (1, True, False)
 

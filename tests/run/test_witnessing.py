@@ -17,7 +17,7 @@ from foreseal.run.health import examine
 from foreseal.run.loop import run
 from foreseal.run.receipts import verify_receipts, write_receipts
 from foreseal.run.session import Session
-from foreseal.run.witnessing import Witnessed
+from foreseal.run.witnessing import Witnessed, witnessed_so_far
 from foreseal.seal.policy import parse_policy
 from foreseal.seal.receipt import parse_receipt
 from foreseal.seal.replay import replay
@@ -84,12 +84,19 @@ def test_while_witnesses_are_down_the_run_goes_on_and_a_later_one_catches_up(
     down = name_witnesses(project, [DOWN, DOWN])
     found = witnessed(down)
     assert not found.met
-    assert "sealed, not yet witnessed: cosigned by 0 of 2" in str(found)
+    assert "sealed, not yet witnessed: the quorum has not cosigned it yet: 0 of 2" in str(found)
     assert all("cannot be reached" in each.why and not each.alarm for each in found.why)
     assert down.history().scores
     paths = write_receipts(down)
     verdict = verify_log(project.log_folder, down.trust())
     assert (verdict.ok, verdict.codes) == (False, ("quorum",))
+    said = "the quorum has not cosigned it yet: 0 of 2 witnesses have"
+    assert said in verdict.problems[0]
+    assert said in str(witnessed_so_far(down, down.reader()))
+    (ill,) = (each for each in examine(down) if not each.ok)
+    assert said in ill.says
+    assert "no cosignature by w0, w1" in ill.says
+    assert "foreseal run" in ill.hint
     assert not any(each.ok for each in verify_receipts(down, paths).values())
 
     up = name_witnesses(project, [serve(project, 0), serve(project, 1)])

@@ -157,7 +157,7 @@ def test_without_its_quorum_a_checkpoint_is_not_accepted_and_who_is_missing_is_s
     policy = policy_of(signer, 3, 2)
     for verdict in (verify_log(log.folder, policy), verify_receipt(bytes(log.receipt(1)), policy)):
         assert (verdict.ok, verdict.codes) == (False, ("quorum",))
-        assert "needs 2 of 3; missing: w0, w2" in verdict.problems[0]
+        assert "needs 2 of 3; no cosignature by w0, w2" in verdict.problems[0]
 
 
 def test_the_operators_own_witnesses_are_no_evidence_of_time(ledger: Ledger, signer: Signer) -> None:

@@ -192,7 +192,7 @@ def test_a_checkpoint_says_who_cosigned_it_and_what_it_lacks(signer: Signer, sig
     one = policy.open(bytes(note_of(signer, sign(1, 7), sign(6, 3))))
     assert one.by == {"w1": AT + timedelta(seconds=7)}
     assert not policy.met(one.by)
-    assert "needs 2 of 3; missing: w0, w2" in policy.missing(one.by)
+    assert "needs 2 of 3; no cosignature by w0, w2" in policy.missing(one.by)
     two = policy.open(bytes(note_of(signer, sign(1, 7), sign(2, 9), sign(1, 5))))
     assert two.by == {"w1": AT + timedelta(seconds=5), "w2": AT + timedelta(seconds=9)}
     assert policy.met(two.by)

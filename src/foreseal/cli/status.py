@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from foreseal.cli.summary import show_records
+from foreseal.cli.summary import show_records, show_witnessed
 from foreseal.cli.terminal import Terminal, json_option, project_option
 
 
@@ -14,6 +14,7 @@ from foreseal.cli.terminal import Terminal, json_option, project_option
 def command(folder: str, as_json: bool) -> None:
     """Show datasets, the log and every track record."""
     from foreseal.run import Project
+    from foreseal.run.witnessing import witnessed_so_far
 
     terminal = Terminal(as_json)
     project = Project.open(folder)
@@ -30,6 +31,7 @@ def command(folder: str, as_json: bool) -> None:
     )
     reader = project.reader()
     terminal.say(f"Log {reader.origin}: {reader.size} entries, root {reader.checkpoint.root.hex()}")
+    witnessed = show_witnessed(terminal, witnessed_so_far(project, reader))
     records = show_records(terminal, project)
     terminal.result(
         {
@@ -42,6 +44,7 @@ def command(folder: str, as_json: bool) -> None:
                 "root": reader.checkpoint.root.hex(),
                 "key": str(project.trusted()),
             },
+            "witnessed": witnessed,
             "records": records,
         }
     )

@@ -56,7 +56,7 @@ def show_witnessed(terminal: Terminal, witnessed: Witnessed | None) -> dict[str,
     return {
         "met": witnessed.met,
         "by": witnessed.by,
-        "of": witnessed.of,
+        "absent": witnessed.absent,
         "why": {each.witness: each.why for each in witnessed.why},
     }
 

@@ -83,7 +83,8 @@ def _log(project: Project) -> list[Finding]:
         return [Finding("log", False, error.message, error.hint)]
     if verdict.ok:
         return [Finding("log", True, f"{verdict.size} entries, every file and score checked")]
-    return [Finding("log", False, problem) for problem in verdict.problems]
+    asked = {"quorum": "The next `foreseal run` asks the witnesses again."}
+    return [Finding("log", False, each, asked.get(each.code, "")) for each in verdict.problems]
 
 
 def _clocks(project: Project) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from foreseal.seal.cosigned import cosigned_path, read_cosigned
 from foreseal.seal.cosigning import Answer, ask
 from foreseal.seal.log import Log
 from foreseal.seal.note import parse_note
-from foreseal.seal.reader import CHECKPOINT
+from foreseal.seal.policy import Policy
+from foreseal.seal.reader import CHECKPOINT, LogReader
 
 if TYPE_CHECKING:
     from foreseal.run.project import Project
@@ -18,17 +20,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Witnessed:
-    """Who has cosigned the checkpoint, whether that is the policy's quorum, and what the others said."""
+    """Who has cosigned the checkpoint and who has not, whether that is the policy's quorum, and why not.
+
+    ``lacks`` says what a quorum lacks, or is empty.
+    """
 
     by: tuple[str, ...]
-    of: int
-    met: bool
+    absent: tuple[str, ...]
+    lacks: str = ""
     why: tuple[Answer, ...] = ()
+
+    @classmethod
+    def of(cls, trust: Policy, by: Collection[str], why: Iterable[Answer] = ()) -> Witnessed:
+        """What these cosignatures are to a policy."""
+        names = [each.name for each in trust.witnesses]
+        there = tuple(name for name in names if name in by)
+        return cls(there, tuple(name for name in names if name not in by), trust.missing(by), tuple(why))
+
+    @property
+    def met(self) -> bool:
+        """Whether it is the quorum."""
+        return not self.lacks
 
     def __str__(self) -> str:
         if self.met:
-            return f"cosigned by {len(self.by)} of {self.of} witnesses"
-        return f"sealed, not yet witnessed: cosigned by {len(self.by)} of {self.of} witnesses"
+            return f"cosigned by {len(self.by)} of {len(self.by) + len(self.absent)} witnesses"
+        return f"sealed, not yet witnessed: {self.lacks}"
+
+
+def witnessed_so_far(project: Project, log: LogReader) -> Witnessed | None:
+    """Who has cosigned the published checkpoint, without asking anybody. None if there are no witnesses."""
+    if project.settings.seal.witnesses is None:
+        return None
+    trust = project.trust()
+    return Witnessed.of(trust, trust.cosignatures(parse_note(log.signed)))
 
 
 def get_witnessed(project: Project, log: Log) -> Witnessed | None:
@@ -53,6 +78,4 @@ def get_witnessed(project: Project, log: Log) -> Witnessed | None:
         answers = ask(log, absent, table.wait.total_seconds(), max(read_cosigned(log.folder), default=0))
         log.cosign(answer.line for answer in answers if answer.line is not None)
         by = trust.cosignatures(parse_note(log.signed))
-    names = tuple(each.name for each in trust.witnesses if each.name in by)
-    why = tuple(answer for answer in answers if answer.line is None)
-    return Witnessed(names, len(trust.witnesses), trust.met(by), why)
+    return Witnessed.of(trust, by, (answer for answer in answers if answer.line is None))

@@ -30,10 +30,14 @@ _COMMITMENT = b"foreseal/commit/v1\x00"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A well-formed entry whose author's signature holds. ``fields`` has all fields, the common ones too."""
+    """A well-formed entry whose author's signature holds. ``fields`` has all fields, the common ones too.
+
+    ``leaf`` is its leaf hash in hexadecimal: how other entries refer to it.
+    """
 
     raw: bytes
     fields: Mapping[str, Any]
+    leaf: str
 
     def __getitem__(self, field: str) -> Any:
         return self.fields[field]
@@ -51,11 +55,6 @@ class Entry:
     def at(self) -> datetime:
         """When the author says it was made; a claim, not evidence."""
         return parse_instant(self.fields["at"])
-
-    @property
-    def leaf(self) -> str:
-        """Leaf hash in hexadecimal: how other entries refer to this one."""
-        return leaf_hash(self.raw).hex()
 
 
 def sign_entry(kind: str, fields: Mapping[str, object], *, key: Ed25519PrivateKey, at: datetime) -> bytes:
@@ -96,7 +95,7 @@ def parse_entry(raw: bytes) -> Entry:
         raise Tampered(
             f"the signature in a {fields['kind']} entry is not by its author {author}.", code="signature"
         )
-    return Entry(raw, fields)
+    return Entry(raw, fields, leaf_hash(raw).hex())
 
 
 def _unsigned(raw: bytes, fields: Mapping[str, Any]) -> bytes:

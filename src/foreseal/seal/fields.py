@@ -1,4 +1,7 @@
-"""Checkers of entry fields: each takes a value and where it stands, and raises `Malformed` if it is wrong."""
+"""Checkers of entry fields: each takes a value and where it stands, and raises `Malformed` if it is wrong.
+
+Where a value stands is put together only once it is wrong: most never are.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def integer(low: int, high: int) -> Check:
     """A whole number from ``low`` to ``high``."""
 
     def check(value: object, where: str) -> None:
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        if type(value) is not int or not low <= value <= high:
             raise Malformed(f"{where} is not a whole number from {low} to {high}.")
 
     return check
@@ -126,8 +129,12 @@ def listing(item: Check, limit: int) -> Check:
     def check(value: object, where: str) -> None:
         if not isinstance(value, list) or len(value) > limit:
             raise Malformed(f"{where} is not a list of at most {limit} items.")
-        for i, each in enumerate(value):
-            item(each, f"{where}[{i}]")
+        i = 0
+        try:
+            for i, each in enumerate(value):
+                item(each, "")
+        except Malformed as error:
+            raise Malformed(f"{where}[{i}]{error.message}") from None
 
     return check
 
@@ -139,9 +146,16 @@ def mapping(item: Check, limit: int) -> Check:
     def check(value: object, where: str) -> None:
         if not isinstance(value, dict) or len(value) > limit:
             raise Malformed(f"{where} is not an object of at most {limit} members.")
-        for key, each in value.items():
-            name(key, f"a key of {where}")
-            item(each, f"{where}.{key}")
+        try:
+            for key in value:
+                name(key, "")
+        except Malformed as error:
+            raise Malformed(f"a key of {where}{error.message}") from None
+        try:
+            for key, each in value.items():
+                item(each, key)
+        except Malformed as error:
+            raise Malformed(f"{where}.{error.message}") from None
 
     return check
 
@@ -160,7 +174,10 @@ def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None =
         if not least <= value.keys():
             lacking = next(key for key in required if key not in value)
             raise Malformed(f"{where} lacks the field {lacking!r}.")
-        for key, each in value.items():
-            fields[key](each, f"{where}.{key}")
+        try:
+            for key, each in value.items():
+                fields[key](each, key)
+        except Malformed as error:
+            raise Malformed(f"{where}.{error.message}") from None
 
     return check

@@ -158,8 +158,8 @@ class Policy:
         part = self._parts[self.quorum]
         need = f"{part.need} of {len(part.members)}" if isinstance(part, Group) else "1 of 1"
         return (
-            f"cosigned by {len(set(by))} of {len(self.witnesses)} witnesses, but the quorum {self.quorum} "
-            f"needs {need}; missing: {', '.join(absent)}"
+            f"the quorum has not cosigned it yet: {len(set(by))} of {len(self.witnesses)} witnesses have, "
+            f"and {self.quorum} needs {need}; no cosignature by {', '.join(absent)}"
         )
 
     def overlap(self) -> int:

@@ -145,7 +145,7 @@ def open_head(read: Callable[[], bytes], policy: Policy) -> Cosigned:
         raise Tampered(error.message, code="signature") from None
     lacks = policy.missing(head.by)
     if lacks:
-        raise Tampered(f"it is {lacks}.", code="quorum")
+        raise Tampered(f"{lacks}.", code="quorum")
     return head
 
 
