@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ledger import Ledger
 from witnesses import AT, cosigner, make_witness, served
 
+from foreseal.cli import main
 from foreseal.errors import Malformed, SettingsError, Tampered
 from foreseal.seal.checkpoint import sign_checkpoint
 from foreseal.seal.cosigning import ask
@@ -144,6 +145,27 @@ def test_a_view_that_went_on_is_compared_with_a_proof(
         assert "4 and 304 entries" in said
         one.append([b"more"])
         assert watch(policy, signer.verifier, one.folder, WAIT).problems == []
+
+
+def test_without_the_log_different_sizes_are_said_to_be_uncompared(
+    tmp_path: Path, views: tuple[Log, Log], signer: Signer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = views
+    with ExitStack() as stack:
+        servers = [stack.enter_context(served(make_witness(tmp_path, i, signer.verifier))) for i in (0, 1)]
+        policy = policy_of(signer, 2, 2, 0, urls={i: server.url for i, server in enumerate(servers)})
+        file = tmp_path / "policy.txt"
+        file.write_text(str(policy))
+        assert ask(one, policy.witnesses[:1], WAIT)[0].line
+        two.append([b"more"])
+        assert ask(two, policy.witnesses[1:], WAIT)[0].line
+        assert watch(policy, signer.verifier, None, WAIT).partly
+        assert not watch(policy, signer.verifier, two.folder, WAIT).partly
+        with pytest.raises(SystemExit):
+            main(["monitor", "--policy", str(file), "--out", str(tmp_path / "fork.txt")])
+    said = capsys.readouterr().out
+    assert "Only checkpoints of equal size were compared" in said
+    assert "One history" not in said
 
 
 def test_a_log_that_shows_less_than_was_cosigned_is_named(

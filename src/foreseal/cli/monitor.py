@@ -27,7 +27,8 @@ def command(log: str | None, policy: Path | None, out: Path, wait: float, folder
     """Compare what witnesses hold of a log with each other, and with the log.
 
     LOG is the published folder of a log, or its address; inside a project it is the project's own. The
-    witnesses are those of --policy, or of the project's settings.
+    witnesses are those of --policy, or of the project's settings. With --policy and without LOG only
+    checkpoints of equal size can be compared, and the answer says so where sizes differ.
 
     Two checkpoints that no single log can have prove that its key told two histories: they are written to
     --out, for anyone to check, and the exit code is 1.
@@ -78,7 +79,13 @@ def _show(terminal: Terminal, found: Watch) -> None:
         terminal.say(f"  problem: {line}", style="red")
     for line in found.notes:
         terminal.say(f"  note: {line}")
-    if not found.problems:
+    if found.partly:
+        terminal.say(
+            "  Only checkpoints of equal size were compared. To compare the others, name LOG: "
+            "the folder or address of the log.",
+            style="yellow",
+        )
+    elif not found.problems:
         terminal.say("  One history.", style="green")
 
 
@@ -87,4 +94,10 @@ def _plain(found: Watch) -> dict[str, object]:
         name: {"size": head.checkpoint.size, "root": head.checkpoint.root.hex()}
         for name, head in found.heads.items()
     }
-    return {"origin": found.origin, "heads": heads, "problems": found.problems, "notes": found.notes}
+    return {
+        "origin": found.origin,
+        "heads": heads,
+        "problems": found.problems,
+        "notes": found.notes,
+        "partly": found.partly,
+    }

@@ -32,7 +32,8 @@ class Watch:
     """What was found about one log: ``heads`` by the name of who holds them, the log itself as ``log``.
 
     ``problems`` are what should not be; ``forks`` prove that the log told two histories; ``notes`` are
-    witnesses that did not answer, and what could not be compared.
+    witnesses that did not answer. ``partly``: witnesses hold different sizes, which nothing but the log
+    itself could compare, so only those of equal size were.
     """
 
     origin: str
@@ -40,6 +41,7 @@ class Watch:
     problems: list[str] = field(default_factory=list)
     forks: list[Fork] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    partly: bool = False
 
 
 class Shown:
@@ -98,8 +100,8 @@ def watch(policy: Policy, key: Ed25519Verifier, place: str | Path | None, wait: 
             _compare_with(found, key, policy, Shown(place, wait))
         except ForesealError as error:
             found.problems.append(f"the log: {error.message}")
-    elif len({head.checkpoint.size for head in found.heads.values()}) > 1:
-        found.notes.append("different sizes are held; to compare them, name the folder or address of the log")
+    else:
+        found.partly = len({head.checkpoint.size for head in found.heads.values()}) > 1
     return found
 
 
