@@ -17,7 +17,8 @@ from foreseal.errors import UsageError
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
-_INSTANT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d{6})?Z", re.ASCII)
+# What matches and names a day and a time is what `format_instant` prints: a fraction of zero is left out.
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT(?!24)\d\d:\d\d:\d\d(?:\.(?!000000)\d{6})?Z", re.ASCII)
 _DURATION = re.compile(r"(\d{1,6})(us|ms|s|min|h|d|w)", re.ASCII)
 _FREQUENCY = re.compile(r"(\d{1,6})?(us|ms|s|min|h|d|w|mo|q|y)", re.ASCII)
 _UNIT = {
@@ -51,14 +52,11 @@ def format_instant(instant: datetime) -> str:
 
 def parse_instant(text: str) -> datetime:
     """Strict inverse of :func:`format_instant`: anything that would not print back the same is refused."""
-    match = _INSTANT.fullmatch(text)
-    if match:
-        try:
-            instant = datetime.fromisoformat(text)
-        except ValueError:
-            instant = None
-        if instant is not None and format_instant(instant) == text:
-            return instant
+    try:
+        if _INSTANT.fullmatch(text):
+            return datetime.fromisoformat(text)
+    except ValueError:
+        pass  # there is no such day or time
     raise UsageError(
         f"{text!r} is not an instant of the form 2018-08-01T05:00:00Z.",
         hint="Write UTC with a Z, and six decimals or none.",

@@ -12,6 +12,7 @@ equation 1 and its supplement). The sum is exact; the division by ``K`` is left 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Sequence
@@ -42,12 +43,31 @@ def parse_decimal(text: str, decimals: int) -> int:
     return -value if match[1] else value
 
 
-def parse_value(text: str, decimals: int) -> int:
-    """As :func:`parse_decimal`, of a number that is scored: it has at most 14 digits before the point."""
-    value = parse_decimal(text, decimals)
-    if abs(value) >= 10 ** (MAX_WHOLE + decimals):
+def parse_decimals(texts: Sequence[str], decimals: int) -> list[int]:
+    """:func:`parse_decimal` of each of many texts."""
+    joined = ",".join(texts)
+    if _decimals(decimals).fullmatch(joined) and max(map(len, texts)) <= MAX_DIGITS:
+        values = list(map(int, joined.replace(".", "").split(",")))
+        # A text with a comma would have given two.
+        if len(values) == len(texts):
+            return values
+    return [parse_decimal(text, decimals) for text in texts]
+
+
+def parse_values(texts: Sequence[str], decimals: int) -> list[int]:
+    """As :func:`parse_decimals`, of numbers that are scored: at most 14 digits before the point."""
+    values, limit = parse_decimals(texts, decimals), 10 ** (MAX_WHOLE + decimals)
+    if values and not -limit < min(values) <= max(values) < limit:
+        text = next(text for text, value in zip(texts, values, strict=True) if abs(value) >= limit)
         raise Malformed(f"{text!r} has more than {MAX_WHOLE} digits before the point.")
-    return value
+    return values
+
+
+@functools.cache
+def _decimals(decimals: int) -> re.Pattern[str]:
+    """What :func:`parse_decimal` takes, but for the length, once or more with commas between."""
+    one = r"(?:-(?=[0-9.]*[1-9]))?(?:0|[1-9][0-9]*)" + (rf"\.[0-9]{{{decimals}}}" if decimals else "")
+    return re.compile(rf"(?:{one},)*+{one}", re.ASCII)
 
 
 def format_decimal(value: int, decimals: int) -> str:

@@ -8,6 +8,8 @@ one spelling, so bytes that decode print back the same.
 
 from __future__ import annotations
 
+import itertools
+import operator
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -20,11 +22,12 @@ from typing import Any
 
 from foreseal.clock import parse_instant
 from foreseal.errors import Malformed, Tampered, UsageError
-from foreseal.exact import parse_decimal, parse_value
+from foreseal.exact import parse_decimals, parse_values
 from foreseal.seal.disk import read_file, write_file
 from foreseal.seal.schema import MAX_PAYLOAD
 
-Reader = Callable[[str], Any]
+Row = tuple[Any, ...]
+Reader = Callable[[Sequence[str]], list[Any]]
 
 THROUGHOUT = datetime.min.replace(tzinfo=UTC)
 """What an empty ``ds`` of a decision reads as: the value holds throughout."""
@@ -34,13 +37,13 @@ _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: how its cells are read, and (for keys) ordered. ``read`` raises `Malformed`."""
+    """A column: how its cells are read, all at once, and (for keys) ordered. ``read`` raises `Malformed`."""
 
     name: str
     read: Reader
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """The columns of one kind of payload; the first ``keys`` of them identify and order a row."""
 
@@ -65,7 +68,7 @@ class Layout:
             raise Malformed(f"a {self.name} payload has {len(data)} bytes; the limit is {MAX_PAYLOAD}.")
         return data
 
-    def decode(self, data: bytes) -> list[tuple[Any, ...]]:
+    def decode(self, data: bytes) -> list[Row]:
         """Rows of values; `Malformed` for anything but the bytes that :meth:`encode` gives."""
         table = read_csv(data)
         if table[0] != self.header:
@@ -77,80 +80,94 @@ class Layout:
         self._check_order(values)
         return values
 
-    def _read(self, table: Sequence[Sequence[str]]) -> list[tuple[Any, ...]]:
-        width, readers = len(self.columns), [column.read for column in self.columns]
-        values = []
+    def _read(self, table: Sequence[Sequence[str]]) -> list[Row]:
+        width = len(self.columns)
         for number, row in enumerate(table, start=1):
             if len(row) != width:
                 raise Malformed(f"row {number} of a {self.name} payload has {len(row)} cells, not {width}.")
-            try:
-                value = tuple([read(cell) for read, cell in zip(readers, row, strict=True)])
-            except Malformed as error:
-                raise Malformed(f"row {number} of a {self.name} payload: {error.message}") from None
-            tail = value[self.keys :]
-            if self.ascending and list(tail) != sorted(tail):
+        cells = zip(*table, strict=True) if table else [()] * width
+        columns = [self._read_column(column, each) for column, each in zip(self.columns, cells, strict=True)]
+        for before, after in itertools.pairwise(columns[self.keys :] if self.ascending else ()):
+            crossed = list(map(operator.gt, before, after))
+            if True in crossed:
+                number = crossed.index(True) + 1
                 raise Malformed(f"row {number} of a {self.name} payload: its quantiles cross.")
-            values.append(value)
-        return values
+        return list(zip(*columns, strict=True))
 
-    def _check_order(self, values: Sequence[tuple[Any, ...]]) -> None:
-        for i in range(1, len(values)):
-            before, after = values[i - 1][: self.keys], values[i][: self.keys]
+    def _read_column(self, column: Column, cells: Sequence[str]) -> list[Any]:
+        try:
+            return column.read(cells)
+        except Malformed:
+            for number, cell in enumerate(cells, start=1):
+                try:
+                    column.read((cell,))
+                except Malformed as error:
+                    raise Malformed(f"row {number} of a {self.name} payload: {error.message}") from None
+            raise
+
+    def _check_order(self, values: Sequence[Row]) -> None:
+        keys = [value[: self.keys] for value in values]
+        for number, (before, after) in enumerate(itertools.pairwise(keys), start=2):
             if before >= after:
                 what = "appears twice" if before == after else "is out of order"
-                raise Malformed(f"row {i + 1} of a {self.name} payload {what}.")
+                raise Malformed(f"row {number} of a {self.name} payload {what}.")
 
 
-def forecast_series(levels: Sequence[str], decimals: int) -> Layout:
+@lru_cache(maxsize=256)
+def forecast_series(levels: tuple[str, ...], decimals: int) -> Layout:
     """``unique_id,ds,q0.05,...``: quantiles at ascending levels, as the target declares them."""
-    quantiles = tuple(Column(f"q{level}", _value(decimals)) for level in levels)
+    quantiles = tuple(Column(f"q{level}", _values(decimals)) for level in levels)
     return Layout("forecast", (_ID, _DS, *quantiles), 2, ascending=True)
 
 
+@lru_cache(maxsize=256)
 def forecast_cases(decimals: int) -> Layout:
     """``case_id,p``: the probability of the positive label."""
-    return Layout("forecast", (_CASE, Column("p", _probability(decimals))), 1)
+    return Layout("forecast", (_CASE, Column("p", _probabilities(decimals))), 1)
 
 
+@lru_cache(maxsize=256)
 def outcome_series(decimals: int) -> Layout:
     """``unique_id,ds,y,known_at``."""
-    return Layout("outcome", (_ID, _DS, Column("y", _value(decimals)), _KNOWN), 2)
+    return Layout("outcome", (_ID, _DS, Column("y", _values(decimals)), _KNOWN), 2)
 
 
+@lru_cache(maxsize=256)
 def outcome_cases() -> Layout:
     """``case_id,y,known_at`` with a label of 0 or 1."""
-    return Layout("outcome", (_CASE, Column("y", _label), _KNOWN), 1)
+    return Layout("outcome", (_CASE, Column("y", _labels), _KNOWN), 1)
 
 
+@lru_cache(maxsize=256)
 def score_series(digits: int) -> Layout:
     """``forecaster,unique_id,ds,score``."""
-    return Layout("score", (_FORECASTER, _ID, _DS, Column("score", _decimal(digits))), 3)
+    return Layout("score", (_FORECASTER, _ID, _DS, Column("score", _decimals(digits))), 3)
 
 
+@lru_cache(maxsize=256)
 def score_cases(digits: int) -> Layout:
     """``forecaster,case_id,score``."""
-    return Layout("score", (_FORECASTER, _CASE, Column("score", _decimal(digits))), 2)
+    return Layout("score", (_FORECASTER, _CASE, Column("score", _decimals(digits))), 2)
 
 
+@lru_cache(maxsize=256)
 def schedule() -> Layout:
     """``seq,cutoff``: the cutoffs of a target, counted from 0."""
-    return Layout("schedule", (Column("seq", _seq), Column("cutoff", _instant)), 1)
+    return Layout("schedule", (Column("seq", _seqs), Column("cutoff", _instants)), 1)
 
 
+@lru_cache(maxsize=256)
 def decision() -> Layout:
     """``option,ds,key,value,unit``; ``ds`` is empty for a value that holds throughout."""
-    columns = (Column("option", _key), Column("ds", _instant_or_empty), Column("key", _key))
-    return Layout("decision", (*columns, Column("value", str), Column("unit", str)), 3)
+    columns = (Column("option", _keys), Column("ds", _instants_or_empty), Column("key", _keys))
+    return Layout("decision", (*columns, Column("value", list), Column("unit", list)), 3)
 
 
 def write_csv(table: Iterable[Sequence[str]]) -> bytes:
     """Canonical CSV of a header and rows of cells."""
     lines = [",".join(map(_quote, row)) + "\n" for row in table]
     text = "".join(lines)
-    if text.count("\n") != len(lines) or _CONTROL.search(text):
-        raise Malformed("a payload holds a control character.")
-    if not unicodedata.is_normalized("NFC", text):
-        raise Malformed("a payload is not in Unicode normal form C.")
+    _check_text(text, len(lines))
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -168,10 +185,22 @@ def read_csv(data: bytes) -> list[tuple[str, ...]]:
     lines = text.split("\n")
     if len(lines) < 2 or lines[-1]:
         raise Malformed("a payload does not end with a newline.")
-    table = [tuple(_cells(line)) if '"' in line else tuple(line.split(",")) for line in lines[:-1]]
+    del lines[-1]
+    if '"' not in text:
+        # Then cells are what lies between commas, and print back the same.
+        _check_text(text, len(lines))
+        return [tuple(line.split(",")) for line in lines]
+    table = [tuple(_cells(line)) if '"' in line else tuple(line.split(",")) for line in lines]
     if write_csv(table) != data:
         raise Malformed("a payload is not in its canonical form.")
     return table
+
+
+def _check_text(text: str, lines: int) -> None:
+    if text.count("\n") != lines or _CONTROL.search(text):
+        raise Malformed("a payload holds a control character.")
+    if not unicodedata.is_normalized("NFC", text):
+        raise Malformed("a payload is not in Unicode normal form C.")
 
 
 def _quote(cell: str) -> str:
@@ -203,10 +232,10 @@ def _cells(line: str) -> list[str]:
         rest = rest[1:]
 
 
-def _key(cell: str) -> bytes:
-    if not cell:
+def _keys(cells: Sequence[str]) -> list[bytes]:
+    if "" in cells:
         raise Malformed("a key is empty.")
-    return cell.encode("utf-8", "surrogatepass")
+    return [cell.encode("utf-8", "surrogatepass") for cell in cells]
 
 
 @lru_cache(maxsize=1 << 14)
@@ -217,43 +246,49 @@ def _instant(cell: str) -> datetime:
         raise Malformed(error.message) from None
 
 
-def _instant_or_empty(cell: str) -> datetime:
-    return _instant(cell) if cell else THROUGHOUT
+def _instants(cells: Sequence[str]) -> list[datetime]:
+    return list(map(_instant, cells))
 
 
-def _seq(cell: str) -> int:
-    return parse_decimal(cell, 0)
+def _instants_or_empty(cells: Sequence[str]) -> list[datetime]:
+    return [_instant(cell) if cell else THROUGHOUT for cell in cells]
 
 
-def _label(cell: str) -> int:
-    if cell not in ("0", "1"):
-        raise Malformed(f"{cell[:40]!r} is not a label; a label is 0 or 1.")
-    return int(cell)
+def _seqs(cells: Sequence[str]) -> list[int]:
+    return parse_decimals(cells, 0)
 
 
-def _decimal(decimals: int) -> Reader:
-    return lambda cell: parse_decimal(cell, decimals)
+def _labels(cells: Sequence[str]) -> list[int]:
+    for cell in cells:
+        if cell not in ("0", "1"):
+            raise Malformed(f"{cell[:40]!r} is not a label; a label is 0 or 1.")
+    return list(map(int, cells))
 
 
-def _value(decimals: int) -> Reader:
-    return lambda cell: parse_value(cell, decimals)
+def _decimals(decimals: int) -> Reader:
+    return lambda cells: parse_decimals(cells, decimals)
 
 
-def _probability(decimals: int) -> Reader:
-    def read(cell: str) -> int:
-        value = parse_decimal(cell, decimals)
-        if not 0 <= value <= 10**decimals:
-            raise Malformed(f"{cell!r} is not a probability.")
-        return value
+def _values(decimals: int) -> Reader:
+    return lambda cells: parse_values(cells, decimals)
+
+
+def _probabilities(decimals: int) -> Reader:
+    def read(cells: Sequence[str]) -> list[int]:
+        values = parse_decimals(cells, decimals)
+        for cell, value in zip(cells, values, strict=True):
+            if not 0 <= value <= 10**decimals:
+                raise Malformed(f"{cell!r} is not a probability.")
+        return values
 
     return read
 
 
-_ID = Column("unique_id", _key)
-_DS = Column("ds", _instant)
-_CASE = Column("case_id", _key)
-_KNOWN = Column("known_at", _instant)
-_FORECASTER = Column("forecaster", _key)
+_ID = Column("unique_id", _keys)
+_DS = Column("ds", _instants)
+_CASE = Column("case_id", _keys)
+_KNOWN = Column("known_at", _instants)
+_FORECASTER = Column("forecaster", _keys)
 
 
 @dataclass(frozen=True, slots=True)
