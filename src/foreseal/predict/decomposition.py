@@ -1,0 +1,218 @@
+"""Series of one season pair taken apart: season by season, a table per phase, and what is left.
+
+A season is taken from the series less its centred moving average, as weighted means over its cycles. The
+primary table is smoothed harmonic by harmonic: each is shrunk by the noise that the difference between even
+and odd cycles shows at neighbouring harmonics. Where a long season holds whole short ones (168 = 7 x 24) an
+alternative table is of rank one: a level per day plus one profile in seven strengths, which is weekdays and
+weekends with far fewer numbers than 168. Rows are right-aligned: their last column is the latest step.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+# Cycles that a table looks at, and harmonics that a smoothed one keeps.
+CYCLES = 30
+HARMONICS = 64
+# Weight of a cycle against the next one: of the primary table, a quick one and a slow one.
+DECAYS = (0.9, 0.6, 0.98)
+# A season is used where the history holds this many of its cycles.
+LEAST_CYCLES = 1.5
+
+
+@dataclass(frozen=True)
+class Season:
+    """Tables (rows, period) of one season, zero on average: smooth, quick and slow, and of rank one.
+
+    ``noise`` is the standard deviation over cycles at each phase against its mean over phases.
+    """
+
+    smooth: Float32
+    quick: Float32
+    slow: Float32
+    low_rank: Float32
+    noise: Float32
+
+
+def fill_gaps(x: Float32, seen: Float32, period: int) -> Float32:
+    """x (rows, T) where steps not ``seen`` take the value of the same phase a cycle before, else after,
+    else the latest known of any phase; before the first value, the first value."""
+    rows, length = x.shape
+    position = np.where(seen > 0, np.arange(length), -1)
+    latest = np.maximum.accumulate(position, axis=1)
+    first = (seen > 0).argmax(axis=1)
+    flat = np.take_along_axis(x, np.where(latest < 0, first[:, None], latest), axis=1)
+    if period < 2:
+        return flat
+    cycles = -(-length // period)
+    pad = ((0, 0), (cycles * period - length, 0))
+    cube = np.pad(np.where(seen > 0, x, np.nan), pad, constant_values=np.nan).reshape(rows, cycles, period)
+    for k in range(1, cycles):
+        cube[:, k] = np.where(np.isnan(cube[:, k]), cube[:, k - 1], cube[:, k])
+    for k in range(cycles - 2, -1, -1):
+        cube[:, k] = np.where(np.isnan(cube[:, k]), cube[:, k + 1], cube[:, k])
+    periodic = cube.reshape(rows, -1)[:, -length:]
+    inside = (np.arange(length) >= first[:, None]) & np.isfinite(periodic)
+    return np.where(inside, periodic, flat).astype(np.float32)
+
+
+def season_of(x: Float32, seen: Float32, span: Ints, period: int, short: int) -> Season:
+    """The season of ``period`` steps in rows x (rows, T), ``seen`` 0 or 1, history of ``span`` columns.
+
+    ``short`` is the period of the season already taken away, 0 if none.
+    """
+    rows, length = x.shape
+    cycles = min(-(-length // period), CYCLES)
+    columns = cycles * period
+    x, seen = _padded(x, columns), _padded(seen, columns)
+    deviation = x - _trend(x, span, period, cycles)
+    lead = np.arange(columns) >= (columns - span)[:, None]
+    if (span >= 3 * period).all():
+        lead &= np.arange(columns) >= (columns - span + np.where(span < columns, period // 2, 0))[:, None]
+    weight = seen * lead
+    deviation *= weight
+    kernel = _kernel(cycles)
+    cube = deviation.reshape(rows, cycles, period)
+    squares = kernel[2:3] @ np.square(deviation).reshape(rows, cycles, period)
+    mass = weight.reshape(rows, cycles, period)
+    counted = kernel @ mass
+    tables = (kernel @ cube) / np.maximum(counted, 1e-6)
+    # A tenth of the mean square is lent to every phase, so that two equal cycles do not make a phase certain.
+    square = squares[:, 0] / np.maximum(counted[:, 2], 1e-6) - tables[:, 2] ** 2
+    noise = np.sqrt(np.maximum(square, 0.0) + 0.1 * np.maximum(square.mean(axis=1, keepdims=True), 1e-12))
+    noise /= noise.mean(axis=1, keepdims=True)
+    tables -= tables.mean(axis=2, keepdims=True)
+    smooth = _smoothed(tables[:, 0], tables[:, 3], tables[:, 4], counted[:, 4].min(axis=1) > 0, period)
+    ratio = period // short if short > 1 and period % short == 0 else 0
+    low_rank = _low_rank(tables[:, 2], ratio, short) if 3 <= ratio <= 12 else smooth
+    return Season(smooth, tables[:, 1], tables[:, 2], low_rank, noise)
+
+
+def at_phase(table: Float32, first: int, count: int) -> Float32:
+    """A table (rows, period) at ``count`` columns from ``first``, where column 0 is the first one ahead."""
+    phase = (np.arange(count) + first) % table.shape[1]
+    return table.take(phase, axis=1)
+
+
+def _padded(x: Float32, columns: int) -> Float32:
+    """The last ``columns`` columns of x, zeros on the left if it has fewer."""
+    if x.shape[1] >= columns:
+        return np.ascontiguousarray(x[:, -columns:])
+    return np.pad(x, ((0, 0), (columns - x.shape[1], 0)))
+
+
+def _trend(x: Float32, span: Ints, period: int, cycles: int) -> Float32:
+    """Centred moving average over one period (rows, cycles * period), straight lines at both ends.
+
+    At the right end the line has the slope of the last two means a period apart; at the left, where a row's
+    history starts, the mean slope of all.
+    """
+    rows, columns = x.shape
+    half, even = period // 2, period % 2 == 0
+    # trailing[:, k] is the mean of the period that ends at column period - 1 + k.
+    if period <= 200:
+        cube = x.reshape(rows, cycles, period)
+        inner = cube @ _triangle(period)
+        sums = np.empty((rows, columns - period + 1), np.float32)
+        sums[:, 0] = inner[:, 0, -1]
+        rest = inner[:, 1:] - inner[:, :-1]
+        rest += inner[:, :-1, -1:]
+        sums[:, 1:] = rest.reshape(rows, -1)
+        trailing = sums
+    else:
+        total = np.zeros((rows, columns + 1))
+        np.cumsum(x, axis=1, dtype=np.float64, out=total[:, 1:])
+        trailing = (total[:, period:] - total[:, :-period]).astype(np.float32)
+    trailing *= np.float32(1.0 / period)
+    middle = 0.5 * (trailing[:, 1:] + trailing[:, :-1]) if even else trailing
+    # middle[:, k] is centred at column half + k.
+    width = middle.shape[1]
+    begin = columns - span
+    full = np.clip(begin, 0, width - 1)
+    row = np.arange(rows)
+    first, last = middle[row, full], middle[:, -1]
+    back = np.maximum(np.minimum(period, width - 1 - full), 1)
+    slope = (last - middle[row, np.maximum(width - 1 - back, 0)]) / back
+    whole = (last - first) / np.maximum(width - 1 - full, 1)
+    out = np.empty_like(x)
+    out[:, half : half + width] = middle
+    right = columns - half - width
+    out[:, half + width :] = last[:, None] + slope[:, None] * np.arange(1, right + 1, dtype=np.float32)
+    out[:, :half] = first[:, None] + whole[:, None] * np.arange(-half, 0, dtype=np.float32)
+    short = np.flatnonzero((begin > 0) & (span < 3 * period))
+    if len(short):
+        at = np.arange(columns)
+        line = first[short, None] + whole[short, None] * (at - (full[short] + half)[:, None])
+        out[short] = np.where(at < (full[short] + half)[:, None], line, out[short])
+    return out
+
+
+def _smoothed(table: Float32, even: Float32, odd: Float32, both: Flags, period: int) -> Float32:
+    """The table with each harmonic shrunk by the noise around it; as it is where only one cycle was seen."""
+    transform, pool = _harmonics(period)
+    if transform.shape[1] == 0:
+        return table
+    stacked = np.stack([table, 0.5 * (even - odd)], axis=1) @ transform
+    power = stacked**2
+    power = power.reshape(*power.shape[:2], -1, 2).sum(axis=3)
+    noise = power[:, 1] @ pool
+    kept = np.maximum(1.0 - noise / np.maximum(power[:, 0], 1e-12), 0.0)
+    smooth: Float32 = (stacked[:, 0] * np.repeat(kept, 2, axis=1)) @ transform.T
+    if not both.all():
+        smooth = np.where(both[:, None], smooth, table)
+    return smooth.astype(np.float32)
+
+
+def _low_rank(table: Float32, ratio: int, short: int) -> Float32:
+    """The level of each short cycle plus the best product of a strength per cycle and one profile."""
+    days = table.reshape(-1, ratio, short)
+    level = days.mean(axis=2, keepdims=True)
+    rest = days - level
+    gram = rest @ rest.transpose(0, 2, 1)
+    strength = np.einsum("rii->ri", gram) + 1e-12
+    # The row of the strongest day starts the power iteration: the leading vector is hardly ever orthogonal.
+    vector = gram[np.arange(len(gram)), strength.argmax(axis=1)][:, :, None]
+    for _ in range(6):
+        vector = gram @ vector
+        vector /= np.maximum(np.abs(vector).max(axis=1, keepdims=True), 1e-30)
+    vector /= np.sqrt(np.maximum((vector**2).sum(axis=1, keepdims=True), 1e-30))
+    profile = vector.transpose(0, 2, 1) @ rest
+    out: Float32 = (level + vector * profile).reshape(len(table), -1).astype(np.float32)
+    return out
+
+
+@functools.lru_cache(maxsize=64)
+def _kernel(cycles: int) -> Float32:
+    """Weights (5, cycles): the three decays, then even and odd cycles at the first decay."""
+    age = np.arange(cycles - 1, -1, -1)
+    weights = [decay**age for decay in DECAYS]
+    weights += [weights[0] * (age % 2 == 0), weights[0] * (age % 2 == 1)]
+    return np.array(weights, np.float32)
+
+
+@functools.lru_cache(maxsize=512)
+def _triangle(period: int) -> Float32:
+    return np.triu(np.ones((period, period), np.float32))
+
+
+@functools.lru_cache(maxsize=512)
+def _harmonics(period: int) -> tuple[Float32, Float32]:
+    """An orthonormal basis (period, 2 q) of the first q harmonics, cosine and sine by turns, and the matrix
+    (q, q) that averages a quantity over the harmonics around each one."""
+    count = min(period // 2, HARMONICS)
+    angle = 2.0 * np.pi * np.outer(np.arange(period), np.arange(1, count + 1)) / period
+    basis = np.stack([np.cos(angle), np.sin(angle)], axis=2).reshape(period, -1)
+    length = np.sqrt((basis**2).sum(axis=0))
+    basis = np.where(length > 1e-6, basis / np.maximum(length, 1e-6), 0.0)
+    k = np.arange(1, count + 1)
+    near = np.exp(-0.5 * ((k[:, None] - k) / (0.75 + 0.25 * k)) ** 2)
+    pool = near / near.sum(axis=0)
+    return basis.astype(np.float32), pool.astype(np.float32)

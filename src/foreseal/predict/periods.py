@@ -1,0 +1,133 @@
+"""Seasons that a series shows by itself, by its autocorrelation."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+# Latest columns that are searched, shortest history searched, and the longest season as a share of it.
+WINDOW = 1024
+LEAST_HISTORY = 8
+# How far the correlation at a season must stand out above its surroundings.
+PROMINENCE = 0.2
+
+
+def detect(y: NDArray[np.floating], *, window: int = WINDOW) -> Ints:
+    """Up to two seasons of each right-aligned row of y (rows, T), NaN missing; (rows, 3), 0 = none.
+
+    The first is the shortest one that stands out, the second a longer one that explains more: a multiple of
+    the first (a week over days) or, in what is left after averaging over the first, one of its own (a year
+    over weeks). Nothing is found that the history does not hold twice.
+    """
+    y = np.asarray(y, np.float64)[:, -window:]
+    found = np.zeros((len(y), 3), np.int64)
+    if y.shape[1] < LEAST_HISTORY:
+        return found
+    correlation, span = autocorrelation(y)
+    first = _first(correlation, span)
+    found[:, 0] = first
+    found[:, 1] = _second(correlation, span, first)
+    return found
+
+
+def autocorrelation(y: Floats) -> tuple[Floats, Ints]:
+    """Correlation (rows, lags 0 .. 2 T / 3) of rows less a straight line, and the columns since each start.
+
+    Missing values take no part; correlations of few pairs are drawn towards zero.
+    """
+    rows, length = y.shape
+    seen = np.isfinite(y)
+    mass = seen.astype(np.float64)
+    span = np.where(seen.any(axis=1), length - seen.argmax(axis=1), 0)
+    count = np.maximum(mass.sum(axis=1), 1.0)
+    value = np.nan_to_num(y, nan=0.0, posinf=0.0, neginf=0.0)
+    at = np.linspace(-1.0, 1.0, length)
+    # Least squares of a straight line on what is seen.
+    mean_at, mean = mass @ at / count, value.sum(axis=1) / count
+    slope = ((value @ at) / count - mean_at * mean) / np.maximum((mass @ at**2) / count - mean_at**2, 1e-12)
+    rest = (value - mean[:, None] - slope[:, None] * (at - mean_at[:, None])) * mass
+    size = np.sqrt((rest**2).sum(axis=1) / count)
+    # One outlier must not hide a season.
+    limit = np.maximum(4.0 * size, 1e-300)[:, None]
+    rest = np.clip(rest, -limit, limit)
+    lags = 2 * length // 3
+    # Long enough that no lag in use wraps round.
+    width = _even_width(length + lags)
+    spectrum = np.fft.rfft(rest, width, axis=1)
+    product = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, width, axis=1)[:, : lags + 1]
+    if (span == count).all():
+        pairs = np.maximum(span[:, None] - np.arange(lags + 1), 0.0)
+    else:
+        spectrum = np.fft.rfft(mass, width, axis=1)
+        pairs = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, width, axis=1)[:, : lags + 1]
+    variance = np.maximum(product[:, :1] / count[:, None], 1e-300)
+    return product / ((pairs + 2.0) * variance), span
+
+
+def _even_width(least: int) -> int:
+    """The smallest 2^a 3^b 5^c that is even and not below ``least``: lengths that transforms are quick at."""
+    best = 1 << (least - 1).bit_length()
+    for five in (1, 5, 25):
+        for three in (1, 3, 9):
+            width = 2 * five * three
+            while width < least:
+                width *= 2
+            best = min(best, width)
+    return best
+
+
+def _first(r: Floats, span: Ints) -> Ints:
+    rows, lags = r.shape
+    longest = min((lags - 1) * 2 // 3, lags - 2)
+    if longest < 2:
+        return np.zeros(rows, np.int64)
+    lag = np.arange(2, longest + 1)
+    score = r[:, lag] - 0.5 * (_around(r, lag / 2.0) + _around(r, 1.5 * lag))
+    peak = (r[:, lag] >= r[:, lag - 1]) & (r[:, lag] >= r[:, lag + 1])
+    # Chance correlations shrink with the history; a lag needs two cycles, and 2 needs more to show itself.
+    bar = PROMINENCE + 2.0 / np.sqrt(np.maximum(span, 1.0))
+    usable = peak & (2 * lag <= span[:, None]) & (r[:, lag] > 0.1)
+    score = np.where(usable, score, -np.inf)
+    best = score.max(axis=1)
+    good = score >= np.maximum(0.85 * best, bar)[:, None]
+    found = np.where(good.any(axis=1), lag[good.argmax(axis=1)], 0)
+    # A profile with two peaks a cycle stands out at half its period; the whole period correlates better.
+    row = np.arange(rows)
+    for times in (2, 3):
+        longer = found * times
+        reach = (found > 0) & (2 * longer <= span) & (longer <= longest)
+        here = np.where(reach, longer, 0)
+        better = reach & (r[row, here] > r[row, found] + 0.08)
+        found = np.where(better, longer, found)
+    return found
+
+
+def _second(r: Floats, span: Ints, first: Ints) -> Ints:
+    """A longer season: the multiple of the first that correlates better, else one that the rest shows."""
+    rows, lags = r.shape
+    found = np.zeros(rows, np.int64)
+    row = np.arange(rows)
+    best = r[row, first] + 0.03
+    some = first > 1
+    for times in range(2, 13):
+        lag = first * times
+        reach = some & (2 * lag <= span) & (lag + first < lags)
+        at = np.where(reach, lag, 0)
+        after, before = np.where(reach, lag + first, 0), np.where(reach, lag - first, 0)
+        better = reach & (r[row, at] > best) & (r[row, at] > np.maximum(r[row, before], r[row, after]) + 0.02)
+        found, best = np.where(better, lag, found), np.where(better, r[row, at], best)
+    return found
+
+
+def _around(r: Floats, lag: Floats) -> Floats:
+    """r at lags that may lie half way between two."""
+    low = np.floor(lag).astype(np.int64)
+    high = np.minimum(low + 1, r.shape[1] - 1)
+    if (low == lag).all():
+        return r[:, low]
+    share = lag - low
+    out: Floats = r[:, low] * (1.0 - share) + r[:, high] * share
+    return out
