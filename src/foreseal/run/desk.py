@@ -9,11 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from foreseal.clock import LiveClock
 from foreseal.errors import Refused
-from foreseal.run.history import Said
+from foreseal.run.history import Said, replayed
 from foreseal.seal.anchor import Times
 from foreseal.seal.entry import parse_entry, sign_entry
-from foreseal.seal.history import History
-from foreseal.seal.identity import find_revocations
 from foreseal.seal.keys import author_id, public_bytes
 from foreseal.seal.log import Log
 from foreseal.seal.track import Placed
@@ -29,11 +27,7 @@ class Desk:
 
     def __init__(self, log: Log, key: Ed25519PrivateKey, sealing: Times | None = None) -> None:
         self.author = author_id(public_bytes(key))
-        raws = list(log.entries())
-        revoked = find_revocations(raws)
-        self.history = History(log.payloads.get, recompute=False, revoked=revoked, sealing=sealing)
-        for raw in raws:
-            self.history.add(parse_entry(raw))
+        self.history = replayed(log, sealing)
         self._log, self._key = log, key
         self._clock = LiveClock()
         self._staged: list[Placed] = []
@@ -57,7 +51,7 @@ class Desk:
         """Append what is staged. When this returns it is durable."""
         staged, self._staged = self._staged, []
         self._log.append([placed.entry.raw for placed in staged])
-        return [Said(placed.index, placed.entry.leaf, dict(placed.entry.fields)) for placed in staged]
+        return list(map(Said.of, staged))
 
     def now(self) -> datetime:
         """What entries made now say about when."""

@@ -1,10 +1,23 @@
-"""What has been said: an index of the log's entries. Everything that is due follows from it and the clock."""
+"""What has been said and counts, by the verifier's own rules: an index of the log's entries.
+
+Everything that is due follows from it and the clock.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from foreseal.errors import ProofError
+from foreseal.seal.entry import parse_entry
+from foreseal.seal.history import History as Replay
+from foreseal.seal.identity import find_revocations
+from foreseal.seal.track import Placed
+
+if TYPE_CHECKING:
+    from foreseal.seal.anchor import Times
+    from foreseal.seal.reader import LogReader
 
 Body = dict[str, Any]
 
@@ -17,10 +30,24 @@ class Said:
     leaf: str
     body: Body
 
+    @classmethod
+    def of(cls, placed: Placed) -> Said:
+        """An entry as the verifier's replay has it."""
+        return cls(placed.index, placed.entry.leaf, dict(placed.entry.fields))
+
+
+def replayed(log: LogReader, sealing: Times | None) -> Replay:
+    """The verifier's replay of a log whose payloads are taken as they are. Raises what cannot be parsed."""
+    raws = list(log.entries())
+    found = Replay(log.payloads.get, revoked=find_revocations(raws), sealing=sealing)
+    for raw in raws:
+        found.add(parse_entry(raw), contents=False)
+    return found
+
 
 @dataclass(slots=True)
 class History:
-    """The first valid entry of each thing that is said once, and the latest of each that is revised.
+    """The entry that counts of each thing that is said once, and the latest of each that is revised.
 
     ``erasures`` are by commitment.
     """
@@ -37,6 +64,24 @@ class History:
     approvals: dict[str, Said] = field(default_factory=dict)
     erasures: dict[str, Said] = field(default_factory=dict)
     size: int = 0
+
+    @classmethod
+    def of(cls, replay: Replay) -> History:
+        """What counts in a replay of the log; of several forecasts, the one that stands."""
+        found = cls()
+        found.add(map(Said.of, replay.counted))
+        found.size = replay.size
+        for track in replay.tracks.values():
+            for (name, seq), placed in track.forecasts.items():
+                if len(placed) == 1:
+                    continue
+                try:
+                    counts = replay.standing(track, name, seq).forecast
+                except ProofError:
+                    continue  # its payload is at fault, which whoever reads it is told
+                if counts is not None:
+                    found.forecasts[track.name, name, seq] = Said.of(counts)
+        return found
 
     def add(self, said: Iterable[Said]) -> None:
         """Take note of further entries, in the order of the log."""

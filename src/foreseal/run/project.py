@@ -23,7 +23,7 @@ from foreseal.errors import SettingsError, SetupError
 from foreseal.options import build
 from foreseal.records import Target
 from foreseal.run import declare
-from foreseal.run.history import History, Said
+from foreseal.run.history import History, Said, replayed
 from foreseal.run.vault import Vault
 from foreseal.seal.cosigned import Sealing
 from foreseal.seal.entry import parse_entry
@@ -162,10 +162,10 @@ class Project:
         return read_log(self.log_folder, [self.trusted()])
 
     def history(self) -> History:
-        """What the log holds."""
-        found = History()
-        found.add(said(self.reader()))
-        return found
+        """What the log holds and counts."""
+        from foreseal.run.anchoring import sealing_times
+
+        return History.of(replayed(self.reader(), sealing_times(self)))
 
 
 def said(log: LogReader) -> list[Said]:

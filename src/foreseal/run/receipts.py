@@ -21,17 +21,22 @@ def write_receipts(project: Project) -> list[Path]:
     """Write the receipts that are not there yet; returns all of them, in the order of the log.
 
     Where the log has witnesses, a receipt carries the first checkpoint that a quorum of them cosigned with
-    its entry; one that was written before there was such a checkpoint is written again.
+    its entry; one that was written before there was such a checkpoint is written again. What was said a
+    second time has its entry's index in the name.
     """
     from foreseal.run.project import said
 
     reader, folder = project.reader(), project.folder / "out" / "receipts"
     sealing, trust = project.sealing(), project.trust()
+    taken: set[Path] = set()
     paths, fresh = [], {}
     for each in said(reader):
         if each.body["kind"] not in KINDS:
             continue
-        path = folder / _name(each)
+        path = folder / f"{_name(each)}{SUFFIX}"
+        if path in taken:
+            path = folder / f"{_name(each)}-entry-{each.index}{SUFFIX}"
+        taken.add(path)
         paths.append(path)
         head = sealing.head(each.index) if sealing else None
         if not path.exists() or (head and not _is_witnessed(path, trust)):
@@ -54,4 +59,4 @@ def _name(said: Said) -> str:
     body = said.body
     who = body["forecaster"] if body["kind"] == "forecast" else body["kind"]
     what = body["name"] if body["kind"] == "decision" else body["target"]
-    return f"{what}/{body['seq']:05d}-{who}{SUFFIX}"
+    return f"{what}/{body['seq']:05d}-{who}"

@@ -25,7 +25,7 @@ from foreseal.run.forecasting import (
     snapshot_fields,
 )
 from foreseal.run.history import History, Said
-from foreseal.run.project import Project, said
+from foreseal.run.project import Project
 from foreseal.run.settlement import settle
 from foreseal.run.witnessing import Witnessed, get_witnessed
 from foreseal.seal.log import Log
@@ -69,10 +69,9 @@ class Session:
             project.open_log() as log,
             project.store(create=not log.size) as store,
         ):
-            history = History()
-            history.add(said(log))
             before, witnessed = log.size, get_witnessed(project, log)
-            session = cls(project, store, log, history, Desk(log, author, sealing_times(project)), witnessed)
+            desk = Desk(log, author, sealing_times(project))
+            session = cls(project, store, log, History.of(desk.history), desk, witnessed)
             yield session
             if log.size > before:
                 session.witnessed = get_witnessed(project, log)

@@ -17,7 +17,6 @@ from foreseal.records import Outcome, Target
 from foreseal.run.deciding import COST_DECIMALS, read_decision, read_options
 from foreseal.run.forecasting import Knowledge, horizon, read_outcome, snapshot_fields
 from foreseal.seal import payload
-from foreseal.seal.scoring import Terms
 from foreseal.seal.track import Track
 
 if TYPE_CHECKING:
@@ -71,16 +70,11 @@ def _reveal(session: Session, track: Track, seq: int) -> None:
 
 def _keys(session: Session, track: Track, seq: int) -> pl.DataFrame:
     """Every (series, instant) or case that a forecast that counts has a row for."""
-    terms: Terms = track.terms
-    found: set[tuple[Any, ...]] = set()
-    for name in track.forecasters:
-        data = session.desk.history.standing(track, name, seq).data
-        if data is not None:
-            found |= {row[: terms.keys] for row in terms.forecast.decode(data)}
+    found = session.desk.history.forecast_keys(track, seq)
     schema: dict[str, Any] = {"unique_id": pl.String, "ds": pl.Datetime("us", "UTC")}
     rows = [(key[0].decode(), *key[1:]) for key in sorted(found)]
     return pl.DataFrame(
-        rows, schema=schema if terms.form == "series" else {"case_id": pl.String}, orient="row"
+        rows, schema=schema if track.terms.form == "series" else {"case_id": pl.String}, orient="row"
     )
 
 

@@ -17,7 +17,7 @@ from foreseal.seal.box import Box, open_box
 from foreseal.seal.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from foreseal.seal.cosigned import check_heads, cosigned_size
 from foreseal.seal.entry import Entry, parse_entry
-from foreseal.seal.history import History, PayloadReader
+from foreseal.seal.history import History
 from foreseal.seal.note import MAX_NOTE, Verifier
 from foreseal.seal.payload import check_payload
 from foreseal.seal.policy import Policy
@@ -26,6 +26,7 @@ from foreseal.seal.reader import CHECKPOINT
 from foreseal.seal.receipt import MAX_RECEIPT, SUFFIX, Receipt, parse_receipt
 from foreseal.seal.replay import replay
 from foreseal.seal.schema import MAX_PAYLOAD
+from foreseal.seal.tables import PayloadReader
 from foreseal.seal.tiles import ENTRIES, MAX_BUNDLE, bundles_of, read_bundle, tile_path
 from foreseal.seal.verify import Verdict, conclude, open_head, refused
 

@@ -129,12 +129,12 @@ def listing(item: Check, limit: int) -> Check:
     def check(value: object, where: str) -> None:
         if not isinstance(value, list) or len(value) > limit:
             raise Malformed(f"{where} is not a list of at most {limit} items.")
-        i = 0
+        at = 0
         try:
-            for i, each in enumerate(value):
+            for at, each in enumerate(value):  # noqa: B007 - told if it is wrong
                 item(each, "")
         except Malformed as error:
-            raise Malformed(f"{where}[{i}]{error.message}") from None
+            raise Malformed(f"{where}[{at}]{error.message}") from None
 
     return check
 

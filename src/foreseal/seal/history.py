@@ -12,45 +12,43 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from foreseal.clock import format_instant, parse_instant
+from foreseal.clock import format_instant
 from foreseal.errors import Malformed, ProofError, Tampered
 from foreseal.seal import payload
 from foreseal.seal.anchor import Times
 from foreseal.seal.entry import Entry, commitment
 from foreseal.seal.identity import JUDGING, Identities, Revocation
-from foreseal.seal.payload import THROUGHOUT, Layout
+from foreseal.seal.payload import THROUGHOUT, Row
 from foreseal.seal.problem import Problem
 from foreseal.seal.recompute import check_regret, check_score
 from foreseal.seal.scoring import Terms, score_sheet
+from foreseal.seal.tables import PayloadReader, Tables
 from foreseal.seal.track import Placed, Standing, Track, score_fields
-
-PayloadReader = Callable[[str, int], bytes]
 
 
 class History:
     """The state of a log after the entries added so far.
 
     ``read`` gives payload bytes by digest and size (`foreseal.seal.payload.Payloads.get`). ``problems`` are
-    entries that no honest writer makes; they count for nothing. ``notes`` are worth knowing. With
-    ``recompute``, every score entry is computed again from its payloads. ``revoked`` is what later entries
-    revoke; with ``targets``, entries about others are not judged. ``sealing`` says when entries were sealed;
-    without it nobody but the author does.
+    entries that no honest writer makes; they count for nothing. ``notes`` are worth knowing. ``revoked`` is
+    what later entries revoke; with ``targets``, entries about others are not judged. ``sealing`` says when
+    entries were sealed; without it nobody but the author does. ``counted`` are the entries that are neither
+    set aside nor repeated nor at fault.
     """
 
     def __init__(
         self,
         read: PayloadReader,
         *,
-        recompute: bool = True,
         revoked: Mapping[str, Revocation] | None = None,
         targets: Collection[str] = (),
         sealing: Times | None = None,
     ) -> None:
-        self._read = read
+        self._tables = Tables(read)
         self._sealing = sealing
-        self._recompute = recompute
         self._targets = targets
         self._judged = -1
+        self._contents = True
         self.size = 0
         self.problems: list[Problem] = []
         self.notes: list[str] = []
@@ -62,10 +60,16 @@ class History:
         self.tracks: dict[str, Track] = {}
         self.reveals: dict[str, Placed] = {}
         self.approvals: dict[str, list[Placed]] = {}
+        self.counted: list[Placed] = []
 
-    def add(self, entry: Entry) -> None:
-        """Take the next entry of the log."""
+    def add(self, entry: Entry, *, contents: bool = True) -> None:
+        """Take the next entry of the log.
+
+        Without ``contents``, payloads are not opened but for schedules, and scores are not computed again:
+        what one's own log holds was judged when it was sealed.
+        """
         placed = Placed(self.size, entry)
+        self._contents = contents
         self.size += 1
         self.kinds[entry.kind] += 1
         first = self.entries.setdefault(entry.leaf, placed)
@@ -79,8 +83,11 @@ class History:
                 counts = self.identities.check(entry.author, placed.index)
             if not counts:
                 self.notes.append(f"entry {placed.index} ({_what(entry)}) is set aside by a revocation.")
-            elif entry.kind != "identity" and self._is_asked(entry):
+            elif entry.kind == "identity":
+                self.counted.append(placed)
+            elif self._is_asked(entry):
                 self._take[entry.kind](self, placed)
+                self.counted.append(placed)
         except ProofError as error:
             where = f"entry {placed.index} ({entry.kind})"
             self.problems.append(Problem.of(error, "rule", where, placed.index))
@@ -95,7 +102,7 @@ class History:
     def has_payload(self, entry: Entry) -> bool:
         """Whether the payload of an entry can be read."""
         try:
-            self._payload(entry)
+            self._tables.data(entry["payload"])
         except ProofError:
             return False
         return True
@@ -133,15 +140,15 @@ class History:
         """Fields (without ``decisions`` and the payload's digest) and payload of the score of an outcome."""
         seq = outcome.entry["seq"]
         standings = {name: self.standing(track, name, seq) for name in track.forecasters}
-        given = {name: each.status if each.data is None else each.data for name, each in standings.items()}
-        sheet = score_sheet(track.terms, self._payload(outcome.entry), given)
+        given = {name: each.status if each.rows is None else each.rows for name, each in standings.items()}
+        happened = self._tables.rows(track.terms.outcome, outcome.entry["payload"])
+        sheet = score_sheet(track.terms, happened, given)
         return score_fields(track, outcome, standings, sheet), sheet.payload
 
-    def _forecast_keys(self, track: Track, seq: int) -> set[tuple[Any, ...]]:
-        """Every row for which a forecast that counts so far gives a distribution."""
-        given = (self.standing(track, name, seq).data for name in track.forecasters)
-        rows = (row for data in given if data is not None for row in track.terms.forecast.decode(data))
-        return {row[: track.terms.keys] for row in rows}
+    def forecast_keys(self, track: Track, seq: int) -> set[Row]:
+        """Every series and instant, or case, for which a forecast that counts so far gives a distribution."""
+        given = (self.standing(track, name, seq).rows or () for name in track.forecasters)
+        return {row[: track.terms.keys] for rows in given for row in rows}
 
     def _in_time(self, placed: Placed, deadline: datetime) -> bool:
         sealed = self._sealing.time(placed.index) if self._sealing else placed.entry.at
@@ -154,15 +161,18 @@ class History:
             if reveal is None:
                 return Standing("unrevealed", placed)
             entry = reveal.entry
-        data = self._payload(entry)
         try:
-            track.terms.forecast.decode(data)
-        except Malformed:
+            rows = self._tables.rows(track.terms.forecast, entry["payload"])
+        except Malformed as error:
+            if error.code != "canonical":
+                raise
             return Standing("malformed", placed)
-        return Standing("scored", placed, data)
+        return Standing("scored", placed, rows)
 
     def _is_asked(self, entry: Entry) -> bool:
         """Whether an entry is to be judged: not if it is about a target that is left out."""
+        if not self.left_out and not self._targets:
+            return True
         while entry.kind in ("reveal", "approval"):
             reference = self.entries.get(entry["forecast" if entry.kind == "reveal" else "decision"])
             if reference is None:
@@ -175,16 +185,6 @@ class History:
             return False
         name = entry["name"] if entry.kind == "target" else entry.fields.get("target")
         return name is None or not self._targets or name in self._targets
-
-    def _payload(self, entry: Entry, field: str = "payload") -> bytes:
-        reference = entry[field]
-        return self._read(reference["sha256"], reference["size"])
-
-    def _table(self, layout: Layout, data: bytes) -> list[tuple[Any, ...]]:
-        try:
-            return layout.decode(data)
-        except Malformed as error:
-            raise Malformed(error.message, code="canonical") from None
 
     def _at(self, placed: Placed, *, own: bool) -> Track:
         """The track that an entry about a target and cutoff belongs to."""
@@ -227,7 +227,7 @@ class History:
         if entry["dataset"] not in self.datasets:
             raise Malformed(f"the dataset {entry['dataset']} is not declared before it.", code="reference")
         try:
-            data = self._payload(entry, "schedule")
+            rows = self._tables.rows(payload.schedule(), entry["schedule"])
         except ProofError as error:
             if error.code != "payload-missing":
                 raise
@@ -235,7 +235,6 @@ class History:
             raise Tampered(
                 f"the declared target {entry['name']} is left out: {error.message}", code="target-missing"
             ) from None
-        rows = self._table(payload.schedule(), data)
         if [row[0] for row in rows] != list(range(entry["cutoffs"])):
             raise Malformed(f"its schedule does not count {entry['cutoffs']} cutoffs from 0.")
         cutoffs = tuple(row[1] for row in rows)
@@ -265,7 +264,7 @@ class History:
                 f"the first valid one counts."
             )
         before.append(placed)
-        if self._revealed(track, placed).status == "malformed":
+        if self._contents and self._revealed(track, placed).status == "malformed":
             self.notes.append(f"entry {placed.index} is a forecast by {name} that is not well formed.")
 
     def _reveal(self, placed: Placed) -> None:
@@ -276,39 +275,44 @@ class History:
         author = self.identities.same(forecast.author, entry.author)
         if not author or forecast.fields.get("commitment") != opened:
             raise Tampered("it does not open the commitment that it refers to.", code="commitment")
-        self._payload(entry)
+        if self._contents:
+            self._tables.data(entry["payload"])
         self.reveals.setdefault(forecast.leaf, placed)
 
     def _outcome(self, placed: Placed) -> None:
         entry, track = placed.entry, self._at(placed, own=True)
-        rows = self._table(track.terms.outcome, self._payload(entry))
+        if self._contents:
+            self._look_into_outcome(track, placed)
+        before = track.outcomes.setdefault(entry["seq"], [])
+        if before:
+            self.notes.append(f"entry {placed.index} revises the outcome in entry {before[-1].index}.")
+        before.append(placed)
+
+    def _look_into_outcome(self, track: Track, placed: Placed) -> None:
+        entry = placed.entry
+        rows = self._tables.rows(track.terms.outcome, entry["payload"])
         if len(rows) != entry["rows"]:
             raise Malformed(f"its payload has {len(rows)} rows, not {entry['rows']}.")
-        forecast = len(self._forecast_keys(track, entry["seq"]))
+        forecast = len(self.forecast_keys(track, entry["seq"]))
         if entry["expected"] < forecast:
             raise Malformed(f"it expects {entry['expected']} values, but {forecast} were forecast.")
         if entry["rows"] < entry["expected"]:
             gap = entry["expected"] - entry["rows"]
             self.notes.append(f"entry {placed.index}: {gap} of {entry['expected']} outcomes are not known.")
-        fixed, cutoff = track.settles_at(entry["seq"]), parse_instant(entry["cutoff"])
+        fixed, cutoff = track.settles_at(entry["seq"]), track.cutoffs[entry["seq"]]
         if any(row[-1] > fixed for row in rows):
             raise Malformed(f"it holds values that became known after {format_instant(fixed)}.")
         early = sum(row[-1] <= cutoff for row in rows)
         if early:
             self.notes.append(f"entry {placed.index}: {early} outcomes were already known at the cutoff.")
-        before = track.outcomes.setdefault(entry["seq"], [])
-        if before:
-            self.notes.append(f"entry {placed.index} revises the outcome in entry {before[-1].index}.")
-        before.append(placed)
 
     def _score(self, placed: Placed) -> None:
         entry, track = placed.entry, self._at(placed, own=True)
         outcome = self._reference(entry["outcome"], "outcome")
         if outcome not in track.outcomes.get(entry["seq"], ()):
             raise Malformed("the outcome it refers to is not of this target and cutoff.")
-        data = self._payload(entry)
-        if self._recompute:
-            check_score(self, track, outcome, entry, data)
+        if self._contents:
+            check_score(self, track, outcome, entry, self._tables.data(entry["payload"]))
         for each in entry["decisions"]:
             check_regret(entry, self._reference(each["decision"], "decision").entry, each)
         track.scores.setdefault(entry["seq"], []).append(placed)
@@ -318,10 +322,13 @@ class History:
         forecast = self._reference(entry["forecast"], "forecast").entry
         if any(entry[each] != forecast[each] for each in ("target", "seq", "cutoff", "mode")):
             raise Malformed("the forecast it rests on is of another target or cutoff.")
-        rows = self._table(payload.decision(), self._payload(entry))
-        key = (entry["chosen"].encode(), THROUGHOUT, b"expected_cost")
-        if [row[3] for row in rows if row[:3] == key] != [entry["expected_cost"]]:
-            raise Malformed(f"its payload does not give {entry['chosen']} the expected cost that it states.")
+        if self._contents:
+            rows = self._tables.rows(payload.decision(), entry["payload"])
+            key = (entry["chosen"].encode(), THROUGHOUT, b"expected_cost")
+            if [row[3] for row in rows if row[:3] == key] != [entry["expected_cost"]]:
+                raise Malformed(
+                    f"its payload does not give {entry['chosen']} the expected cost that it states."
+                )
 
     def _approval(self, placed: Placed) -> None:
         decision = self._reference(placed.entry["decision"], "decision")

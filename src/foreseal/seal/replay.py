@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Iterator
 from foreseal.errors import ProofError
 from foreseal.seal.anchor import Times
 from foreseal.seal.entry import Entry, parse_entry
-from foreseal.seal.history import History, PayloadReader
+from foreseal.seal.history import History
 from foreseal.seal.identity import find_revocations
 from foreseal.seal.problem import Problem
+from foreseal.seal.tables import PayloadReader
 
 
 def replay(

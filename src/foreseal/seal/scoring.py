@@ -13,18 +13,16 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context
 from typing import Any
 
-from foreseal.errors import Malformed
+from foreseal.clock import format_instant
 from foreseal.exact import brier, divide, format_decimal, parse_decimal, scale_levels, wis_sum
 from foreseal.seal import payload
-from foreseal.seal.payload import Layout
+from foreseal.seal.payload import Layout, Row
 from foreseal.seal.schema import BASELINE
 
 LOG_DIGITS = 9
 MEAN_DIGITS = 6
 
 _LN = Context(prec=40, rounding=ROUND_HALF_EVEN)
-
-Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ class Terms:
     @property
     def keys(self) -> int:
         """Columns that identify a row: series and instant, or case."""
-        return self.outcome.keys
+        return 2 if self.form == "series" else 1
 
     def score(self, digits: int) -> Layout:
         """Layout of a score payload."""
@@ -98,18 +96,18 @@ class Sheet:
     also: tuple[tuple[str, Scored], ...]
 
 
-def score_sheet(terms: Terms, outcome: bytes, forecasts: Mapping[str, bytes | str]) -> Sheet:
-    """Score every forecaster of a target against one outcome payload.
+def score_sheet(terms: Terms, happened: Sequence[Row], forecasts: Mapping[str, Sequence[Row] | str]) -> Sheet:
+    """Score every forecaster of a target against the rows of one outcome payload.
 
-    ``forecasts`` holds, for each forecaster in the target's order, the payload bytes, or a status such as
-    ``missing``. A payload that is not well formed, or lacks a row that the outcome has, is ``malformed``.
-    Rows without an outcome are not scored. Raises `Malformed` if the outcome itself is not well formed.
+    ``forecasts`` holds, for each forecaster in the target's order, the rows of the payload, or a status such
+    as ``missing``. A forecast that lacks a row which the outcome has is ``malformed``. Rows without an
+    outcome are not scored. Raises `Malformed` if the scores are too many for a payload.
     """
-    happened = terms.outcome.decode(outcome)
     matched = {name: _match(terms, happened, given) for name, given in forecasts.items()}
+    width = terms.keys
     scores, rows = _score(terms, terms.rule, happened, matched)
     also = [(rule, each) for rule in terms.also for each in _score(terms, rule, happened, matched)[0]]
-    keys = [line[: terms.keys] for line in payload.read_csv(outcome)[1:]]
+    keys = [(key.decode(), *map(format_instant, rest)) for key, *rest in (row[:width] for row in happened)]
     digits = _Rule.of(terms, terms.rule).digits
     table = [
         (name, *key, format_decimal(value, digits))
@@ -119,14 +117,15 @@ def score_sheet(terms: Terms, outcome: bytes, forecasts: Mapping[str, bytes | st
     return Sheet(terms.score(digits).encode(table), tuple(scores), tuple(also))
 
 
-def _match(terms: Terms, happened: Sequence[Row], given: bytes | str) -> list[Row] | str:
+def _match(terms: Terms, happened: Sequence[Row], given: Sequence[Row] | str) -> list[Row] | str:
     """The forecast of every row that happened, or why there is none."""
     if isinstance(given, str):
         return given
+    width = terms.keys
+    said = {row[:width]: row[width:] for row in given}
     try:
-        said = {row[: terms.keys]: row[terms.keys :] for row in terms.forecast.decode(given)}
-        return [said[row[: terms.keys]] for row in happened]
-    except (Malformed, KeyError):
+        return [said[row[:width]] for row in happened]
+    except KeyError:
         return "malformed"
 
 

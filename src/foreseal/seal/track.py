@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from foreseal.clock import Frequency
 from foreseal.seal.entry import Entry
+from foreseal.seal.payload import Row
 from foreseal.seal.scoring import Sheet, Terms
 
 
@@ -22,11 +23,11 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a forecaster stands at one cutoff: the forecast that counts, or why none does."""
+    """Where a forecaster stands at one cutoff: the forecast that counts and its rows, or why none does."""
 
     status: str
     forecast: Placed | None = None
-    data: bytes | None = None
+    rows: Sequence[Row] | None = None
 
 
 @dataclass(slots=True)
@@ -39,20 +40,18 @@ class Track:
     forecasts: dict[tuple[str, int], list[Placed]] = field(default_factory=dict)
     outcomes: dict[int, list[Placed]] = field(default_factory=dict)
     scores: dict[int, list[Placed]] = field(default_factory=dict)
+    name: str = field(init=False)
+    mode: str = field(init=False)
+    """``live`` or ``replay``."""
+    forecasters: dict[str, str] = field(init=False)
+    """Name to author, in declared order."""
+    _freq: Frequency | None = field(init=False)
 
-    @property
-    def name(self) -> str:
-        return str(self.declared.entry["name"])
-
-    @property
-    def forecasters(self) -> dict[str, str]:
-        """Name to author, in declared order."""
-        return {each["name"]: each["author"] for each in self.declared.entry["forecasters"]}
-
-    @property
-    def mode(self) -> str:
-        """``live`` or ``replay``."""
-        return str(self.declared.entry["mode"])
+    def __post_init__(self) -> None:
+        target = self.declared.entry
+        self.name, self.mode = target["name"], target["mode"]
+        self.forecasters = {each["name"]: each["author"] for each in target["forecasters"]}
+        self._freq = Frequency.parse(target["freq"]) if self.terms.form == "series" else None
 
     @property
     def ends(self) -> bool:
@@ -67,8 +66,8 @@ class Track:
     def settles_at(self, seq: int) -> datetime:
         """When the outcome of a cutoff is fixed."""
         target, end = self.declared.entry, self.cutoffs[seq]
-        if self.terms.form == "series":
-            end = Frequency.parse(target["freq"]).shift(end, target["horizon"])
+        if self._freq:
+            end = self._freq.shift(end, target["horizon"])
         return end + timedelta(seconds=target["outcome"]["deadline"])
 
 
