@@ -37,6 +37,16 @@ class ForesealError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # A worker process sends its error back, whatever its constructor takes.
+        return _rebuilt, (type(self), self.message, self.__dict__)
+
+
+def _rebuilt(kind: type[ForesealError], message: str, state: dict[str, object]) -> ForesealError:
+    error = kind.__new__(kind, message)
+    error.__dict__.update(state)
+    return error
+
 
 class UsageError(ForesealError):
     """What was asked for cannot be done as asked."""

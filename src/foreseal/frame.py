@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import polars as pl
 
 from foreseal.clock import Frequency, format_instant
-from foreseal.errors import DataError
+from foreseal.errors import DataError, UsageError
 
 UTC_TIME = pl.Datetime("us", "UTC")
 WALL_TIME = pl.Datetime("us")
@@ -32,6 +32,7 @@ class Panel:
     after its own last ``ds``; rows from there on are not shown to models. ``covariates`` is a wide frame
     (optional ``unique_id``, ``ds``, one numeric column each) exactly as known at the cutoff, where rows at
     and after the first step are values known in advance. ``timezone`` (IANA) is that of calendars.
+    ``aligned`` may hold the panel's arrays (`foreseal.predict.grid.Grid`), so that they are made once.
     """
 
     frame: pl.DataFrame
@@ -40,6 +41,7 @@ class Panel:
     start: datetime | None = None
     covariates: pl.DataFrame | None = None
     timezone: str = "UTC"
+    aligned: object = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         schema = self.frame.schema
@@ -117,46 +119,64 @@ def read(
     and ``unique_id`` only if the frame has it.
     Raises `DataError` naming the column, and the series and instant where there is one.
     """
-    frame, backend = _to_polars(df)
-    named = {id_col: "unique_id", time_col: "ds"} | ({target_col: "y"} if target_col else {})
-    if target_col is None and id_col not in frame.columns:
-        del named[id_col]
-    absent = [name for name in named if name not in frame.columns]
+    frame, backend = as_polars(df)
+    kind = door(frame.schema, backend, id_col, time_col, target_col)
+    return canonical(frame, kind, target=target_col is not None), kind
+
+
+def door(schema: pl.Schema, backend: str, id_col: str, time_col: str, target_col: str | None) -> Kind:
+    """What a frame with these columns is. Raises `DataError` if it is no frame of series."""
+    named = [time_col, *([id_col, target_col] if target_col else [])]
+    absent = [name for name in named if name not in schema]
     if absent:
         raise DataError(
-            f"The frame has no column {', '.join(map(repr, absent))}; it has {', '.join(frame.columns)}.",
+            f"The frame has no column {', '.join(map(repr, absent))}; it has {', '.join(schema) or 'none'}.",
             hint="Name yours with id_col=, time_col= and target_col=.",
         )
-    given = frame.schema
-    if not (given[time_col].is_(pl.Date) or isinstance(given[time_col], pl.Datetime)):
+    if not (schema[time_col].is_(pl.Date) or isinstance(schema[time_col], pl.Datetime)):
         raise DataError(
-            f"Column {time_col!r} holds {given[time_col]}, not dates or times.",
+            f"Column {time_col!r} holds {schema[time_col]}, not dates or times.",
             hint="Parse it first, for example with str.to_datetime() or pandas.to_datetime().",
         )
-    if target_col and not given[target_col].is_numeric():
+    if target_col and not schema[target_col].is_numeric():
         raise DataError(
-            f"Column {target_col!r} holds {given[target_col]}, not numbers.", hint="Convert it first."
+            f"Column {target_col!r} holds {schema[target_col]}, not numbers.", hint="Convert it first."
         )
-    kind = Kind(backend, given.get(id_col, pl.String()), given[time_col], id_col, time_col, target_col or "y")
+    return Kind(
+        backend, schema.get(id_col, pl.String()), schema[time_col], id_col, time_col, target_col or "y"
+    )
+
+
+def canonical(frame: pl.DataFrame, kind: Kind, *, target: bool = True) -> pl.DataFrame:
+    """Rows of a frame that passed the `door`, as a long frame in UTC, other columns kept.
+
+    Raises `DataError` for rows without a name or time, and for infinite values.
+    """
+    named = {kind.id_col: "unique_id", kind.time_col: "ds"} | ({kind.target_col: "y"} if target else {})
+    if not target and kind.id_col not in frame.columns:
+        del named[kind.id_col]
     taken = [name for name in named.values() if name in frame.columns and name not in named]
     frame = frame.drop(taken).rename(named)
+    for name in ("unique_id", "ds"):
+        # A number that is no number is no name either; as text it would be called "NaN".
+        lost = frame[name].null_count() if name in frame.columns else 0
+        if name in frame.columns and frame.schema[name].is_float():
+            lost += int(frame[name].is_nan().sum())
+        if lost:
+            given = kind.id_col if name == "unique_id" else kind.time_col
+            raise DataError(f"{lost} rows have no {given}.", hint="Drop or repair them.")
     types = {"unique_id": pl.String, "y": pl.Float64}
     frame = frame.with_columns(
         *(pl.col(name).cast(to) for name, to in types.items() if name in named.values()),
         *(_as_utc(name, was) for name, was in frame.schema.items() if was.is_temporal()),
     )
-    keys = [pl.col(name).is_null() for name in ("unique_id", "ds") if name in frame.columns]
-    empty = frame.filter(pl.any_horizontal(keys))
-    if not empty.is_empty():
-        raise DataError(
-            f"{empty.height} rows have no {id_col} or no {time_col}.", hint="Drop or repair them."
-        )
-    if target_col:
+    if target:
         _refuse_infinite(frame)
-    return frame, kind
+    return frame
 
 
-def _to_polars(df: Any) -> tuple[pl.DataFrame, str]:
+def as_polars(df: Any) -> tuple[pl.DataFrame, str]:
+    """A pandas, Polars or pyarrow frame as a Polars one, and what it was."""
     import narwhals.stable.v2 as nw
 
     try:
@@ -183,8 +203,27 @@ def _to_polars(df: Any) -> tuple[pl.DataFrame, str]:
         elif column.dtype.is_numeric():
             columns.append(pl.Series(column.name, column.to_numpy(), nan_to_null=True))
         else:
-            columns.append(pl.Series(column.name, column.to_list()))
+            columns.append(_of_objects(column.name, column.to_list()))
     return pl.DataFrame(columns), backend
+
+
+def _of_objects(name: str, values: list[Any]) -> pl.Series:
+    """A pandas column of objects: text, dates, numbers with None."""
+    # pandas writes a missing text as NaN.
+    values = [None if isinstance(value, float) and value != value else value for value in values]
+    zones = {str(value.tzinfo) for value in values if isinstance(value, datetime)}
+    if len(zones) > 1:
+        raise DataError(
+            f"Column {name!r} mixes time zones: {', '.join(sorted(zones))}.",
+            hint="Convert it to one first, for example with pandas.to_datetime(..., utc=True).",
+        )
+    try:
+        return pl.Series(name, values)
+    except (TypeError, pl.exceptions.PolarsError):
+        kinds = sorted({type(value).__name__ for value in values if value is not None})
+        raise DataError(
+            f"Column {name!r} mixes {', '.join(kinds)}.", hint="Convert it to one type first."
+        ) from None
 
 
 def _as_utc(name: str, kind: pl.DataType) -> pl.Expr:
@@ -218,6 +257,17 @@ def refuse_repeats(frame: pl.DataFrame, keys: Sequence[str] = ("unique_id", "ds"
             f"({repeats.height} such rows in all).",
             hint="Keep one row per series and instant, or give a known_at column and a cutoff.",
         )
+
+
+def check_zone(name: str) -> str:
+    """The name of a time zone that exists. Raises `UsageError`."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise UsageError(
+            f"There is no time zone {name!r}.", hint="Give an IANA name such as 'Europe/Paris'."
+        ) from None
+    return name
 
 
 def shift(instant: datetime, freq: Frequency, steps: int, timezone: str = "UTC") -> datetime:

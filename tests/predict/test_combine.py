@@ -2,63 +2,49 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import numpy as np
-import polars as pl
 import pytest
-from tests.predict.panels import START
 
-from foreseal.frame import UTC_TIME
 from foreseal.predict.backtest import Past
-from foreseal.predict.combine import Mixture, guard, weigh
+from foreseal.predict.combine import Mixture, guard, weigh, wis_by_step
 from foreseal.rules import wis
 
 LEVELS = (0.1, 0.5, 0.9)
 SPREAD = np.array([-1.28, 0.0, 1.28])
 
 
-def past(members, windows=20, series=("a",), steps=12, seed=0):
+def past(members, windows=20, series=1, steps=12, seed=0):
     """Outcomes are standard normal; each member is a function (window, series number) -> (bias, spread)."""
-    rng = np.random.default_rng(seed)
-    rows = [(w, s, k) for w in range(windows) for s in range(len(series)) for k in range(steps)]
-    index = pl.DataFrame(
-        {
-            "window": [w for w, _, _ in rows],
-            "unique_id": [series[s] for _, s, _ in rows],
-            "ds": [START + timedelta(hours=w * steps + k) for w, _, k in rows],
-            "cutoff": [START + timedelta(hours=w * steps) for w, _, _ in rows],
-            "y": rng.normal(size=len(rows)),
-        },
-        schema_overrides={"ds": UTC_TIME, "cutoff": UTC_TIME},
-    )
-    values = {
-        name: np.array([bias + spread * SPREAD for bias, spread in (make(w, s) for w, s, _ in rows)])
-        for name, make in members.items()
-    }
-    return Past(index, values, tuple(series), LEVELS)
+    y = np.random.default_rng(seed).normal(size=(windows, series, steps))
+    values = {}
+    for name, make in members.items():
+        table = np.array([[make(w, s) for s in range(series)] for w in range(windows)], float)
+        table = table.reshape(windows, series, 2)
+        made = table[:, :, :1] + table[:, :, 1:] * SPREAD
+        values[name] = np.repeat(made[:, :, None], steps, axis=2)
+    ids = tuple(f"s{i:02d}" for i in range(series))
+    return Past(ids, LEVELS, np.zeros((windows, series), np.int64), y, values)
 
 
 GOOD = lambda w, s: (0.0, 1.0)  # noqa: E731
 BIASED = lambda w, s: (2.0, 1.0)  # noqa: E731
 OTHER_WAY = lambda w, s: (-2.0, 1.0)  # noqa: E731
-ALL = np.arange(20)
 
 
 def test_a_good_member_gets_nearly_all_the_weight():
-    mixture = weigh(past({"base": BIASED, "good": GOOD}), ALL, "base")
+    mixture = weigh(past({"base": BIASED, "good": GOOD}), "base")
     assert mixture.weights[0, 1] > 0.9
     assert mixture.weights.sum() == pytest.approx(1.0)
 
 
 def test_members_that_err_in_opposite_directions_share_the_weight():
-    mixture = weigh(past({"base": BIASED, "other": OTHER_WAY}), ALL, "base")
+    mixture = weigh(past({"base": BIASED, "other": OTHER_WAY}), "base")
     np.testing.assert_allclose(mixture.weights[0], [0.5, 0.5], atol=0.07)
 
 
 def test_weights_are_near_the_best_on_a_grid():
     record = past({"base": lambda w, s: (1.0, 2.0), "other": lambda w, s: (-0.5, 0.7)}, windows=200)
-    weights = weigh(record, np.arange(200), "base").weights[0]
+    weights = weigh(record, "base").weights[0]
 
     def loss(w):
         mixed = w * record.values["base"] + (1 - w) * record.values["other"]
@@ -69,8 +55,8 @@ def test_weights_are_near_the_best_on_a_grid():
 
 
 def test_without_a_past_the_baseline_stands_alone():
-    mixture = weigh(past({"base": BIASED, "good": GOOD}, windows=0), ALL, "base")
-    assert mixture.pooled.tolist() == [1.0, 0.0]
+    mixture = weigh(past({"base": BIASED, "good": GOOD}, windows=0), "base")
+    assert mixture.weights.tolist() == [[1.0, 0.0]]
 
 
 def test_little_evidence_of_a_series_leaves_it_near_the_weights_of_all():
@@ -81,40 +67,54 @@ def test_little_evidence_of_a_series_leaves_it_near_the_weights_of_all():
         return (1.5, 1.0) if s == 0 else (0.0, 1.0)
 
     members = {"base": better_for_a, "other": better_for_b}
-    few = weigh(past(members, windows=2, series=("a", "b")), np.arange(2), "base").weights
-    many = weigh(past(members, windows=200, series=("a", "b")), np.arange(200), "base").weights
+    few = weigh(past(members, windows=2, series=2), "base").weights
+    many = weigh(past(members, windows=200, series=2), "base").weights
     assert few[0, 0] - few[1, 0] < 0.35
     assert many[0, 0] - many[1, 0] > 0.8
 
 
 def mixture_of(record, weights, names=("base", "good")):
-    return Mixture(names, record.ids, np.array([weights] * len(record.ids)), np.array(weights))
+    count = len(record.ids)
+    return Mixture(names, np.array([weights] * count), np.zeros(count, bool))
 
 
 def test_the_guard_keeps_what_beats_the_baseline_and_drops_what_does_not():
     record = past({"base": BIASED, "good": GOOD})
-    assert guard(mixture_of(record, [0.0, 1.0]), record, ALL, "base").guarded == ()
+    assert not guard(mixture_of(record, [0.0, 1.0]), record, "base").guarded.any()
     record = past({"base": GOOD, "good": BIASED})
-    guarded = guard(mixture_of(record, [0.0, 1.0]), record, ALL, "base")
-    assert guarded.guarded == ("a",)
+    guarded = guard(mixture_of(record, [0.0, 1.0]), record, "base")
+    assert guarded.guarded.tolist() == [True]
     assert guarded.weights.tolist() == [[1.0, 0.0]]
-    assert guarded.pooled.tolist() == [1.0, 0.0]
 
 
 def test_one_disastrous_day_does_not_decide():
     record = past({"base": BIASED, "good": lambda w, s: (300.0 if w == 7 else 0.0, 1.0)}, windows=12)
-    assert guard(mixture_of(record, [0.0, 1.0]), record, ALL, "base").guarded == ()
+    assert not guard(mixture_of(record, [0.0, 1.0]), record, "base").guarded.any()
 
 
 def test_a_series_with_little_evidence_is_judged_with_the_others():
     """It lost two windows out of luck; nineteen series of the same kind say otherwise."""
-    names = tuple(f"s{i:02d}" for i in range(20))
     unlucky = {"base": lambda w, s: (0.6, 1.0), "good": lambda w, s: (0.8 if s == 0 else 0.0, 1.0)}
-    record = past(unlucky, windows=2, series=names)
-    assert guard(mixture_of(record, [0.0, 1.0]), record, ALL, "base").guarded == ()
+    record = past(unlucky, windows=2, series=20)
+    assert not guard(mixture_of(record, [0.0, 1.0]), record, "base").guarded.any()
 
 
-def test_a_series_never_seen_before_gets_the_weights_of_all():
-    mixture = Mixture(("base", "good"), ("a",), np.array([[1.0, 0.0]]), np.array([0.0, 1.0]))
-    values = {"base": np.zeros((2, 3)), "good": np.ones((2, 3))}
-    assert mixture.combine(["a", "new"], values).tolist() == [[0.0] * 3, [1.0] * 3]
+def test_a_series_without_any_past_gets_the_weights_of_all():
+    record = past({"base": BIASED, "good": GOOD}, series=3)
+    record.y[:, 2] = np.nan
+    weights = weigh(record, "base").weights
+    assert weights[2, 1] > 0.9
+    assert weights[2].sum() == pytest.approx(1.0)
+
+
+def test_a_missing_forecast_of_a_member_without_weight_is_not_missed():
+    mixture = mixture_of(past({"base": GOOD, "good": GOOD}), [1.0, 0.0])
+    values = {"base": np.ones((1, 2, 3)), "good": np.full((1, 2, 3), np.nan)}
+    assert mixture.combine(values).tolist() == np.ones((1, 2, 3)).tolist()
+
+
+def test_the_score_is_the_weighted_interval_score():
+    record = past({"base": BIASED})
+    np.testing.assert_allclose(
+        wis_by_step(record.y, record.values["base"], LEVELS), wis(record.y, record.values["base"], LEVELS)
+    )

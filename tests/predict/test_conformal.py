@@ -17,37 +17,36 @@ def sample(windows, spread, bias, seed, steps=24):
     size = rng.uniform(1, 100, windows * steps)
     y = size * rng.normal(size=len(size)) + 50
     values = 50 + size[:, None] * (bias + spread * NORMAL)
-    return values, y, np.repeat(np.arange(windows), steps)
+    return values.reshape(windows, 1, steps, 7), y.reshape(windows, 1, steps)
 
 
 @pytest.mark.parametrize(("spread", "bias"), [(0.4, 0.0), (3.0, 0.0), (1.0, 0.8), (0.6, -0.5)])
 def test_quantiles_of_new_outcomes_have_their_levels(spread, bias):
-    values, y, window = sample(300, spread, bias, 0)
-    calibration = calibrate(values, y, window, LEVELS)
-    values, y, _ = sample(300, spread, bias, 1)
-    below = (y[:, None] <= calibration.apply(values)).mean(axis=0)
+    values, y = sample(300, spread, bias, 0)
+    calibration = calibrate(values, y, LEVELS)
+    values, y = sample(300, spread, bias, 1)
+    below = (y[..., None] <= calibration.apply(values)).mean(axis=(0, 1, 2))
     np.testing.assert_allclose(below, LEVELS, atol=0.03)
 
 
 def test_a_calibrated_past_is_hardly_moved():
-    values, y, window = sample(60, 1.0, 0.0, 0)
-    assert np.abs(calibrate(values, y, window, LEVELS).moves).max() < 0.03
+    values, y = sample(60, 1.0, 0.0, 0)
+    assert np.abs(calibrate(values, y, LEVELS).moves).max() < 0.03
 
 
 def test_few_windows_move_less_than_many():
     few = calibrate(*sample(2, 0.4, 0.0, 0, steps=240), LEVELS)
     many = calibrate(*sample(20, 0.4, 0.0, 0), LEVELS)
-    assert few.moves[-1] < 0.6 * many.moves[-1]
+    assert few.moves[0, 0, -1] < 0.6 * many.moves[0, 0, -1]
 
 
 def test_quantiles_stay_in_order():
     rng = np.random.default_rng(3)
-    values = np.sort(rng.normal(size=(50, 7)), axis=1)
-    out = calibrate(values, rng.normal(size=50) ** 3, np.arange(50), LEVELS).apply(values)
-    assert (np.diff(out, axis=1) >= 0).all()
+    values = np.sort(rng.normal(size=(50, 1, 1, 7)), axis=-1)
+    out = calibrate(values, rng.normal(size=(50, 1, 1)) ** 3, LEVELS).apply(values)
+    assert (np.diff(out, axis=-1) >= 0).all()
 
 
 def test_nothing_is_learnt_from_nothing_or_from_certainty():
-    none = np.empty((0, 7))
-    assert calibrate(none, np.empty(0), np.empty(0, int), LEVELS) is None
-    assert calibrate(np.ones((5, 7)), np.ones(5), np.arange(5), LEVELS) is None
+    assert calibrate(np.empty((0, 1, 3, 7)), np.empty((0, 1, 3)), LEVELS) is None
+    assert calibrate(np.ones((5, 1, 3, 7)), np.ones((5, 1, 3)), LEVELS) is None

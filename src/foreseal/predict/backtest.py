@@ -1,7 +1,8 @@
-"""Rolling origins over the two clocks: what would have been said before, and what became of it.
+"""What would have been said at past origins, and what became of it, as arrays.
 
-The only way to data is a function from an origin to the panel known there. An origin is a cutoff (an
-instant) or, for series that each end at their own time, a number of steps back from each end.
+There are two ways back. Where values are revised, the only way to data is a function from a cutoff to the
+panel known then (`recall`). Where they are not, a past panel is the present one cut off, and one grid serves
+all origins (`look_back`).
 """
 
 from __future__ import annotations
@@ -9,142 +10,220 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import datetime
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from foreseal.errors import ModelError, ModelWarning
-from foreseal.frame import UTC_TIME, Panel
-from foreseal.predict.grid import FloatArray, IntArray
-from foreseal.predict.model import Model
+from foreseal.frame import Panel
+from foreseal.predict.grid import FloatArray, Grid, IntArray
+from foreseal.predict.model import Model, Rolling
 from foreseal.records import Forecast, quantile_column
 
-Origin = TypeVar("Origin", bound=Hashable)
-KEYS = ("window", "unique_id", "ds")
-ROWS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "unique_id": pl.String,
-    "ds": UTC_TIME,
-    "cutoff": UTC_TIME,
-}
+Makers = Mapping[str, Callable[[], Model]]
+HINT = "A model forecasts h steps of every series that has a value, in finite numbers."
 
 
 @dataclass(frozen=True)
 class Past:
-    """Past forecasts of several members joined with outcomes known now.
+    """Past forecasts of several members with their outcomes, oldest window first.
 
-    ``index`` has ``window, unique_id, ds, cutoff, y``, sorted by its first three columns; windows count from
-    0, the oldest. ``values`` holds each member's quantiles, shape (rows, levels), in the same order.
-    ``window`` and ``series`` number the rows; series refer to ``ids``.
+    ``y`` has shape (windows, series, steps), NaN where there is no outcome or not every member forecast;
+    ``values`` holds each member's quantiles, (windows, series, steps, levels), finite wherever ``y`` is.
+    ``first`` is the first instant of each window and series, (windows, series), in microseconds since 1970.
     """
 
-    index: pl.DataFrame
-    values: Mapping[str, FloatArray]
     ids: tuple[str, ...]
     quantiles: tuple[float, ...]
+    first: IntArray
+    y: FloatArray
+    values: Mapping[str, FloatArray]
 
     @property
-    def y(self) -> FloatArray:
-        """Outcomes, one per row."""
-        return self.index["y"].to_numpy()
+    def known(self) -> NDArray[np.bool_]:
+        """Where there is an outcome, (windows, series, steps)."""
+        return np.isfinite(self.y)
 
-    @property
-    def window(self) -> IntArray:
-        """Number of the window of each row."""
-        return self.index["window"].to_numpy()
+    def some(self) -> Past:
+        """Only the windows with at least one outcome."""
+        return self.part(np.flatnonzero(self.known.any(axis=(1, 2))))
 
-    @property
-    def series(self) -> IntArray:
-        """Position in ``ids`` of the series of each row."""
-        return (
-            self.index["unique_id"].replace_strict(self.ids, range(len(self.ids))).cast(pl.Int64).to_numpy()
-        )
-
-    @property
-    def windows(self) -> IntArray:
-        """Numbers of the windows with at least one outcome, ascending."""
-        return np.unique(self.window)
+    def part(self, windows: IntArray | slice) -> Past:
+        """Some of the windows."""
+        values = {name: array[windows] for name, array in self.values.items()}
+        return Past(self.ids, self.quantiles, self.first[windows], self.y[windows], values)
 
     def digest(self) -> str:
-        """Hex SHA-256 of the joined frame: everything that weights, guard and calibration are made from.
+        """Hex SHA-256 of everything that weights, guard and calibration are made from.
 
-        Hashed are, in this order: a JSON line ``[members, levels, rows]``, the JSON list of the rows'
-        ``unique_id``, then as little-endian 64-bit numbers the windows, ``ds`` and ``cutoff`` (microseconds
-        since 1970) and ``y``, and each member's quantiles row by row.
+        Hashed are, in this order: a JSON line ``[members, levels, shape of y]`` with members sorted, the JSON
+        list of the series' names, then as little-endian 64-bit numbers ``first``, ``y`` and each member's
+        quantiles, zero where there is no outcome.
         """
         members = sorted(self.values)
-        head = [members, [f"{level:g}" for level in self.quantiles], self.index.height]
+        head = [members, [f"{level:g}" for level in self.quantiles], list(self.y.shape)]
         digest = hashlib.sha256()
-        for part in (head, self.index["unique_id"].to_list()):
+        for part in (head, list(self.ids)):
             digest.update(json.dumps(part, ensure_ascii=True, separators=(",", ":")).encode() + b"\n")
-        for name in ("window", "ds", "cutoff"):
-            digest.update(self.index[name].to_physical().to_numpy().astype("<i8").tobytes())
-        for values in (self.y, *(self.values[member] for member in members)):
-            digest.update(values.astype("<f8").tobytes())
+        known = self.known
+        digest.update(np.where(known.any(axis=2), self.first, 0).astype("<i8").tobytes())
+        digest.update(np.where(known, self.y, 0.0).astype("<f8").tobytes())
+        for member in members:
+            digest.update(np.where(known[..., None], self.values[member], 0.0).astype("<f8").tobytes())
         return digest.hexdigest()
 
 
-def roll(
-    panel_at: Callable[[Origin], Panel],
-    origins: Sequence[Origin],
-    models: Mapping[str, Callable[[], Model]],
-    h: int,
-    quantiles: Sequence[float],
-    past: MutableMapping[tuple[str, Origin], Forecast],
-) -> None:
-    """Add to ``past`` the forecast of every model at every origin that it does not hold yet.
+@dataclass(frozen=True)
+class Views:
+    """What every member says now and said before. ``index`` has ``unique_id, ds, cutoff``, series by series,
+    ``now`` each member's quantiles (series, h, levels) in that order, ``ran`` what they say of themselves."""
 
-    Warnings of models are left out here: they concern a past that is only looked at to judge them.
+    index: pl.DataFrame
+    now: Mapping[str, FloatArray]
+    past: Past
+    ran: Mapping[str, str]
+
+
+def look_back(
+    panel: Panel,
+    backs: Sequence[int],
+    makers: Makers,
+    h: int,
+    quantiles: tuple[float, ...],
+    covariates: Callable[[Panel], Panel],
+) -> Views:
+    """The members' forecasts of a panel that holds its grid, and those from ``backs`` columns earlier.
+
+    Past steps are counted in columns of the grid. A window in which a series would have had less than half
+    of its history, or a single value, says nothing about it. ``covariates`` adds to a panel what was known.
     """
+    grid = Grid.of(panel)
+    index, columns = grid.future(h)
+    reach = int(columns.max()) + 1
+    count, length = grid.y.shape
+    span = length - np.isfinite(grid.y).argmax(axis=1)
+    y = np.full((len(backs), count, h), np.nan)
+    first = np.zeros((len(backs), count), np.int64)
+    for window, back in enumerate(backs):
+        enough = span - back >= np.maximum(span / 2, 2)
+        ahead = min(h, back)
+        y[window, enough, :ahead] = grid.y[enough, length - back : length - back + ahead]
+        first[window] = grid.instants(-back).to_physical().to_numpy()
+    now: dict[str, FloatArray] = {}
+    before: dict[str, FloatArray] = {}
+    ran: dict[str, str] = {}
+    present = covariates(panel)
+    earlier: dict[int, Panel] = {}
+    for name, make in makers.items():
+        model = make()
+        if isinstance(model, Rolling):
+            values, told = model.roll(present, [0, *backs], max(reach, h), quantiles)
+            values = np.sort(values, axis=3)
+            picked = np.maximum(columns, 0)[:, :, None]
+            now[name], before[name] = np.take_along_axis(values[0], picked, axis=1), values[1:, :, :h]
+        else:
+            made = model.fit(present).predict(h, quantiles)
+            now[name], told = _values(name, made, index), made.ran
+            before[name] = np.full((len(backs), count, h, len(quantiles)), np.nan)
+            for window, back in enumerate(backs):
+                if back not in earlier:
+                    earlier[back] = covariates(grid.before(back))
+                there = Grid.of(earlier[back])
+                keys, at = there.future(h)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", ModelWarning)
+                    said = make().fit(earlier[back]).predict(h, quantiles)
+                told_then = _values(name, said, keys)
+                rows = np.searchsorted(grid.ids, there.ids)
+                series, steps = np.nonzero((at >= 0) & (at < h))
+                before[name][window, rows[series], at[series, steps]] = told_then[series, steps]
+        if not np.isfinite(now[name]).all():
+            raise ModelError(f"Model {name!r} gave no numbers for some series or steps.", hint=HINT)
+        ran |= {f"{name}.{key}": value for key, value in told.items()}
+    past = _joined(grid.ids, quantiles, first, y, before)
+    return Views(index, now, past, ran)
+
+
+def recall(
+    panel_at: Callable[[datetime], Panel],
+    now: datetime,
+    origins: Sequence[datetime],
+    makers: Makers,
+    h: int,
+    quantiles: tuple[float, ...],
+    cache: MutableMapping[tuple[str, datetime], Forecast],
+) -> Views:
+    """The members' forecasts at ``now`` and at past cutoffs, each from the panel known there.
+
+    ``cache`` holds forecasts by (member, cutoff) and is added to. Warnings of models are left out for the
+    past: it is only looked at to judge them.
+    """
+    panel = panel_at(now)
+    for name, make in makers.items():
+        if not _holds(cache.get((name, now)), quantiles):
+            cache[name, now] = make().fit(panel).predict(h, quantiles)
     for origin in origins:
-        absent = [name for name in models if not _holds(past.get((name, origin)), quantiles)]
+        absent = [name for name in makers if not _holds(cache.get((name, origin)), quantiles)]
         if absent:
-            panel = panel_at(origin)
+            known = panel_at(origin)
             for name in absent:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", ModelWarning)
-                    past[name, origin] = models[name]().fit(panel).predict(h, quantiles)
+                    cache[name, origin] = makers[name]().fit(known).predict(h, quantiles)
+    index = _keys(cache[next(iter(makers)), now])
+    ids = tuple(index["unique_id"].unique(maintain_order=True).to_list())
+    said = {name: _values(name, cache[name, now], index) for name in makers}
+    ran = {f"{name}.{key}": value for name in makers for key, value in cache[name, now].ran.items()}
+    shape = (len(origins), len(ids), h)
+    first, y = np.zeros(shape[:2], np.int64), np.full(shape, np.nan)
+    before = {name: np.full((*shape, len(quantiles)), np.nan) for name in makers}
+    outcomes = panel.frame.select("unique_id", "ds", pl.col("y").fill_nan(None)).drop_nulls()
+    for window, origin in enumerate(origins):
+        keys = _keys(cache[next(iter(makers)), origin])
+        names = keys["unique_id"].gather_every(h)
+        here = np.flatnonzero(names.is_in(ids).to_numpy())
+        rows = np.searchsorted(ids, names.gather(here).to_list())
+        found = keys.join(outcomes, on=["unique_id", "ds"], how="left", maintain_order="left")
+        y[window, rows] = found["y"].fill_null(np.nan).to_numpy().reshape(-1, h)[here]
+        first[window, rows] = keys["ds"].gather_every(h).to_physical().to_numpy()[here]
+        for name in makers:
+            before[name][window, rows] = _values(name, cache[name, origin], keys)[here]
+    return Views(index, said, _joined(ids, quantiles, first, y, before), ran)
 
 
-def join(
-    past: Mapping[tuple[str, Origin], Forecast],
-    origins: Sequence[Origin],
-    members: Sequence[str],
-    known: pl.DataFrame,
-    quantiles: Sequence[float],
+def _joined(
+    ids: tuple[str, ...],
+    quantiles: tuple[float, ...],
+    first: IntArray,
+    y: FloatArray,
+    values: dict[str, FloatArray],
 ) -> Past:
-    """The members' forecasts at past origins with the outcomes in ``known`` (``unique_id, ds, y``)."""
-    columns = [quantile_column(level) for level in quantiles]
-    schema = {**ROWS, **dict.fromkeys(columns, pl.Float64)}
-    wanted = list(schema)
-    outcomes = known.select("unique_id", "ds", pl.col("y").fill_nan(None)).drop_nulls()
-    index: pl.DataFrame | None = None
-    values = {}
-    for member in members:
-        frames = [past[member, origin].frame for origin in origins]
-        if any(frame.columns != wanted for frame in frames):
-            frames = [frame.select(wanted) for frame in frames]
-        numbers = np.repeat(np.arange(len(frames)), [frame.height for frame in frames])
-        joined = (
-            pl.concat([pl.DataFrame(schema=schema), *frames])
-            .with_columns(window=pl.Series(numbers, dtype=pl.Int64))
-            .join(outcomes, on=["unique_id", "ds"])
-            .sort(KEYS)
+    """Outcomes count where every member spoke."""
+    spoken = np.logical_and.reduce([np.isfinite(array).all(axis=3) for array in values.values()])
+    past = Past(ids, quantiles, first, np.where(spoken, y, np.nan), values)
+    return past.some()
+
+
+def _keys(forecast: Forecast) -> pl.DataFrame:
+    return forecast.frame.select("unique_id", "ds", "cutoff").sort("unique_id", "ds")
+
+
+def _values(name: str, forecast: Forecast, index: pl.DataFrame) -> FloatArray:
+    """Quantiles (series, steps, levels) of a forecast of exactly these series and instants."""
+    frame = forecast.frame.sort("unique_id", "ds")
+    columns = [quantile_column(level) for level in forecast.quantiles]
+    values = frame.select(columns).to_numpy()
+    if not frame.select("unique_id", "ds", "cutoff").equals(index) or not np.isfinite(values).all():
+        raise ModelError(
+            f"Model {name!r} left out series or steps that others forecast, or gave no numbers for them.",
+            hint=HINT,
         )
-        mine = joined.select("window", "unique_id", "ds", "cutoff", "y")
-        index = mine if index is None else index
-        values[member] = joined.select(columns).to_numpy()
-        if not mine.equals(index) or not np.isfinite(values[member]).all():
-            raise ModelError(
-                f"Model {member!r} did not forecast the same series and steps as {members[0]!r} in the past.",
-                hint="A model forecasts h steps of every series that has a value, in finite numbers.",
-            )
-    if index is None:
-        raise ModelError("There is no member to look back at.")
-    ids = tuple(index["unique_id"].unique().sort().to_list())
-    return Past(index, values, ids, tuple(quantiles))
+    series = max(index["unique_id"].n_unique(), 1)
+    return values.reshape(series, -1, values.shape[1])
 
 
 def _holds(forecast: Forecast | None, quantiles: Sequence[float]) -> bool:

@@ -9,13 +9,14 @@ baseline on windows that the weights have not seen.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foreseal.predict.backtest import Past
-from foreseal.predict.grid import FloatArray, IntArray
-from foreseal.rules import wis
+from foreseal.predict.grid import FloatArray
 
 # How many windows of one series the prior is worth: of equal weights for all series together, of all series'
 # weights for a single one, and of all series' skill when the guard judges a single one.
@@ -24,112 +25,116 @@ POOLED_PRIOR = 12.0
 GUARD_PRIOR = 12.0
 DESCENT_STEPS = 100
 DESCENT_RATE = 1.0
+# Cells of past forecasts that the weights look at, per series and in all: more of them say little more.
+CELLS = 4_000
+POOLED_CELLS = 400_000
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Weights of shape (series, members), rows summing to 1, for the series ``ids``; ``pooled`` (members)
-    serves any other series. ``guarded`` are series that the guard gave to the baseline alone."""
+    """Weights of shape (series, members), rows summing to 1; ``guarded`` tells which series the guard gave
+    to the baseline alone."""
 
     members: tuple[str, ...]
-    ids: tuple[str, ...]
     weights: FloatArray
-    pooled: FloatArray
-    guarded: tuple[str, ...] = ()
+    guarded: NDArray[np.bool_]
 
-    def combine(self, ids: Sequence[str], values: Mapping[str, FloatArray]) -> FloatArray:
-        """The weighted mean of the members' quantiles; ``ids`` name the series of each row."""
-        position = {name: i for i, name in enumerate(self.ids)}
-        table = np.concatenate([self.weights, self.pooled[None]])
-        rows = np.array([position.get(name, len(self.ids)) for name in ids], np.int64)
-        stacked = np.stack([values[member] for member in self.members], axis=2)
-        combined: FloatArray = (stacked * table[rows][:, None, :]).sum(axis=2)
-        return combined
+    def combine(self, values: Mapping[str, FloatArray]) -> FloatArray:
+        """The weighted mean of the members' quantiles (…, series, steps, levels)."""
+        out = np.zeros_like(values[self.members[0]])
+        for m, member in enumerate(self.members):
+            # A missing forecast of a member without weight must not make the whole missing.
+            used = self.weights[:, m, None, None]
+            out += np.where(used > 0.0, values[member], 0.0) * used
+        return out
 
 
-def weigh(past: Past, windows: IntArray, baseline: str) -> Mixture:
-    """Weights learnt from some windows. Without any outcome there, the baseline alone."""
+def wis_by_step(y: FloatArray, values: FloatArray, quantiles: Sequence[float]) -> FloatArray:
+    """WIS of shape ``y.shape``, as `foreseal.rules.wis` but without a copy per level."""
+    out = np.zeros_like(y)
+    for k, level in enumerate(quantiles):
+        above = y - values[..., k]
+        out += np.maximum(level * above, (level - 1.0) * above)
+    return 2.0 / len(quantiles) * out
+
+
+def weigh(past: Past, baseline: str) -> Mixture:
+    """Weights learnt from past windows. Without any outcome there, the baseline alone."""
     members = tuple(past.values)
+    known = past.known
     count = len(past.ids)
-    rows = np.flatnonzero(np.isin(past.window, windows))
     alone = np.array([float(member == baseline) for member in members])
-    if not len(rows):
-        return Mixture(members, past.ids, np.tile(alone, (count, 1)), alone)
-    series, y = past.series[rows], past.y[rows]
-    stacked = np.stack([past.values[member][rows] for member in members], axis=2)
-    unit = mean_by(wis(y, past.values[baseline][rows], past.quantiles), series, count)
+    none = np.zeros(count, bool)
+    if not known.any():
+        return Mixture(members, np.tile(alone, (count, 1)), none)
+    n = known.sum(axis=(0, 2))
+    y = np.where(known, past.y, 0.0)
+    theirs = np.where(known, wis_by_step(y, past.values[baseline], past.quantiles), 0.0)
+    unit = theirs.sum(axis=(0, 2)) / np.maximum(n, 1)
     # A baseline without any error makes every other loss infinite; it is then judged in units of the data.
-    unit = np.where(unit > 0, unit, np.maximum(mean_by(np.abs(y), series, count), 1.0))
-    scale = 1.0 / unit[series]
-    mine = _descend(stacked, y, scale, series, count, past.quantiles)
-    judged = np.bincount(series, minlength=count) > 0
-    share = judged[series] / np.bincount(series, minlength=count)[series]
-    every = _descend(stacked, y, scale * share, np.zeros_like(series), 1, past.quantiles)[0]
-    seen = len({*zip(series.tolist(), past.window[rows].tolist(), strict=True)})
+    size = np.maximum(np.abs(y).sum(axis=(0, 2)) / np.maximum(n, 1), 1.0)
+    scale = np.where(n > 0, 1.0 / (np.where(unit > 0, unit, size) * np.maximum(n, 1)), 0.0)
+    windows = known.any(axis=2).sum(axis=0).astype(np.float64)
+    every = _descend(past, known, scale, members, pooled=True)[0]
+    seen = windows.sum()
     pooled = (seen * every + EQUAL_PRIOR / len(members)) / (seen + EQUAL_PRIOR)
-    n = windows_by(series, past.window[rows], count)[:, None]
-    return Mixture(members, past.ids, (n * mine + POOLED_PRIOR * pooled) / (n + POOLED_PRIOR), pooled)
+    mine = _descend(past, known, scale, members, pooled=False) if count > 1 else every[None]
+    trust = windows[:, None] / (windows[:, None] + POOLED_PRIOR)
+    return Mixture(members, trust * mine + (1.0 - trust) * pooled, none)
 
 
-def guard(mixture: Mixture, past: Past, windows: IntArray, baseline: str) -> Mixture:
+def guard(mixture: Mixture, past: Past, baseline: str) -> Mixture:
     """The mixture, with the baseline alone for each series on which it is no better there.
 
     The measure is the mean over windows of the logarithm of the ratio of WIS to the baseline's, so that a
     single bad day does not decide; that of a series is shrunk to the mean of all by its number of windows.
     """
-    rows = np.flatnonzero(np.isin(past.window, windows))
-    if not len(rows):
+    known = past.known
+    n = known.any(axis=2).sum(axis=0)
+    if not n.any():
         return mixture
-    count = len(past.ids)
-    series, y = past.series[rows], past.y[rows]
-    names = past.index["unique_id"].gather(rows).to_list()
-    ours = mixture.combine(names, {member: past.values[member][rows] for member in mixture.members})
-    cells, cell = np.unique(np.stack([series, past.window[rows]]), axis=1, return_inverse=True)
-    theirs = mean_by(wis(y, past.values[baseline][rows], past.quantiles), cell, cells.shape[1])
-    mean = mean_by(wis(y, ours, past.quantiles), cell, cells.shape[1])
+    y = np.where(known, past.y, 0.0)
+    ours = np.where(known, wis_by_step(y, mixture.combine(past.values), past.quantiles), 0.0).sum(axis=2)
+    theirs = np.where(known, wis_by_step(y, past.values[baseline], past.quantiles), 0.0).sum(axis=2)
     tiny = np.finfo(float).tiny
-    log_ratio = mean_by(np.clip(np.log((mean + tiny) / (theirs + tiny)), -3.0, 3.0), cells[0], count)
-    n = np.bincount(cells[0], minlength=count)
+    log_ratio = np.clip(np.log((ours + tiny) / (theirs + tiny)), -3.0, 3.0).sum(axis=0) / np.maximum(n, 1)
     pooled = log_ratio[n > 0].mean()
-    shrunk = (n * log_ratio + GUARD_PRIOR * pooled) / (n + GUARD_PRIOR)
+    worse = (n * log_ratio + GUARD_PRIOR * pooled) / (n + GUARD_PRIOR) > 0.0
     alone = np.array([float(member == baseline) for member in mixture.members])
-    worse = shrunk > 0.0
-    weights = np.where(worse[:, None], alone, mixture.weights)
-    guarded = tuple(name for name, is_worse in zip(past.ids, worse, strict=True) if is_worse)
-    return Mixture(mixture.members, mixture.ids, weights, alone if pooled > 0.0 else mixture.pooled, guarded)
-
-
-def mean_by(values: FloatArray, group: IntArray, count: int) -> FloatArray:
-    """Mean of values per group 0..count-1; zero where a group is empty."""
-    total = np.bincount(group, weights=values, minlength=count)
-    return total / np.maximum(np.bincount(group, minlength=count), 1)
-
-
-def windows_by(series: IntArray, window: IntArray, count: int) -> FloatArray:
-    """Number of different windows of each series."""
-    pairs = np.unique(np.stack([series, window]), axis=1)
-    return np.bincount(pairs[0], minlength=count).astype(np.float64)
+    return replace(mixture, weights=np.where(worse[:, None], alone, mixture.weights), guarded=worse)
 
 
 def _descend(
-    stacked: FloatArray,
-    y: FloatArray,
-    scale: FloatArray,
-    group: IntArray,
-    count: int,
-    quantiles: Sequence[float],
+    past: Past, known: NDArray[np.bool_], scale: FloatArray, members: tuple[str, ...], *, pooled: bool
 ) -> FloatArray:
-    """Weights (count, members) that minimise the summed, scaled WIS of each group: exponentiated gradient
-    (Kivinen and Warmuth, 1997), averaged over the second half of the descent."""
-    levels = np.asarray(quantiles)
-    members = stacked.shape[2]
-    weights = np.full((count, members), 1.0 / members)
+    """Weights (series or 1, members) that minimise the summed, scaled WIS of each series or of all:
+    exponentiated gradient (Kivinen and Warmuth, 1997), averaged over the second half of the descent."""
+    windows, count, steps, levels = past.values[members[0]].shape
+    most = CELLS if not pooled else max(POOLED_CELLS // count, levels)
+    stride = max(1, -(-windows * steps * levels // most))
+
+    def spread(array: NDArray[Any]) -> NDArray[Any]:
+        by_series = array.swapaxes(0, 1).reshape(count, windows * steps, *array.shape[3:])
+        return by_series[:, ::stride]
+
+    here = spread(known) & (scale > 0)[:, None]
+    y = spread(past.y)
+    stacked = np.stack([np.where(here[..., None], spread(past.values[m]), 0.0) for m in members])
+    y = np.where(here, y, 0.0)
+    weight = np.where(here, scale[:, None], 0.0)[..., None]
+    level = np.asarray(past.quantiles)
+    below, above = (1.0 - level) * weight, -level * weight
+    groups = 1 if pooled else count
+    weights = np.full((groups, len(members)), 1.0 / len(members))
     mean = np.zeros_like(weights)
     for turn in range(DESCENT_STEPS):
-        mixed = (stacked * weights[group][:, None, :]).sum(axis=2)
-        slope = np.where(y[:, None] > mixed, -levels, 1.0 - levels) * scale[:, None]
-        by_row = (stacked * slope[:, :, None]).sum(axis=1)
-        gradient = np.stack([np.bincount(group, by_row[:, m], count) for m in range(members)], axis=1)
+        mixed = np.zeros_like(stacked[0])
+        for m in range(len(members)):
+            mixed += stacked[m] * weights[:, m, None, None]
+        slope = np.where(y[..., None] > mixed, above, below)
+        gradient = np.stack([np.einsum("srl,srl->s", slope, stacked[m]) for m in range(len(members))], axis=1)
+        if pooled:
+            gradient = gradient.sum(axis=0, keepdims=True)
         gradient -= gradient.min(axis=1, keepdims=True)
         size = np.maximum(gradient.max(axis=1, keepdims=True), np.finfo(float).tiny)
         weights = weights * np.exp(-DESCENT_RATE / np.sqrt(turn + 1.0) * gradient / size)

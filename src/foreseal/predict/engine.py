@@ -13,13 +13,12 @@ windows of the weights. What ran is in the forecast's ``ran``.
 from __future__ import annotations
 
 import copy
-import difflib
 import functools
+import hashlib
 import platform
-from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -27,32 +26,65 @@ import polars as pl
 from foreseal.clock import Frequency
 from foreseal.errors import ModelError
 from foreseal.frame import Panel, shift
-from foreseal.predict import backtest, catalogue
-from foreseal.predict.backtest import Past
+from foreseal.predict import catalogue
+from foreseal.predict.backtest import Makers, Past, Views, look_back, recall
 from foreseal.predict.combine import Mixture, guard, weigh
 from foreseal.predict.conformal import Calibration, calibrate
-from foreseal.predict.grid import FloatArray
+from foreseal.predict.grid import Grid
 from foreseal.predict.model import Model
+from foreseal.predict.presets import Preset, find
 from foreseal.records import Forecast, quantile_column
 
-Origin = TypeVar("Origin", bound=Hashable)
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """Members and the number of past windows wanted for one series; panels of many need fewer each."""
-
-    members: tuple[str, ...]
-    windows: int
-    least: int
-
-
-PRESETS = {
-    "fast": Preset(("ridge",), 20, 5),
-    "balanced": Preset(("ridge", "drift"), 60, 10),
-    "best": Preset(("ridge", "drift", "theta", "lightgbm"), 30, 10),
-}
 BASELINE = "seasonal_naive"
+
+
+@dataclass(frozen=True)
+class Account:
+    """What was learnt from the past of some series, so that accounts of several parts can be put together.
+
+    ``weights`` is the mean weight of each member; ``windows`` how many served weights, guard, calibration;
+    ``guarded`` how many of ``series`` got the baseline alone; ``bounded`` how many are kept from going below
+    zero; ``calibrated`` how many are calibrated; ``digest`` that of the past.
+    """
+
+    series: int
+    bounded: int
+    ran: dict[str, str]
+    weights: dict[str, float] | None = None
+    windows: tuple[int, int, int] = (0, 0, 0)
+    guarded: int = 0
+    calibrated: int = 0
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do: the members by name with a constructor each (baseline first), and how far to look back."""
+
+    makers: Makers
+    preset: Preset
+    named: str
+    baseline: str
+
+    @classmethod
+    def of(cls, preset: str, models: Sequence[str | Model] | None, baseline: str = BASELINE) -> Plan:
+        """Raises `ModelError` for a preset or model that does not exist."""
+        chosen = find(preset)
+        return cls(_makers(chosen, models, baseline), chosen, preset if models is None else "", baseline)
+
+    @property
+    def alone(self) -> bool:
+        """Whether one model was asked for, which is then used as it is."""
+        return len(self.makers) == 1
+
+    @property
+    def joint(self) -> bool:
+        """Whether a member learns from how series go together, so that a panel must not be taken apart."""
+        return any(getattr(make(), "joint", False) for make in self.makers.values())
+
+    def windows(self, series: int) -> int:
+        """How many past windows to look at: the preset's, fewer where many series share the evidence."""
+        return max(self.preset.least, self.preset.windows // max(1, series))
 
 
 def predict_at(
@@ -74,77 +106,182 @@ def predict_at(
     the horizon, in local days if whole) and number at most ``windows``. ``past`` caches the members' own
     forecasts of this target by (member, cutoff): the result is the same whether it is empty or full.
     """
-    check(h, quantiles)
-    now = panel_at(cutoff)
-    step = every or _span(now.freq, h)
-    wanted = wanted_windows(now, preset, windows)
-    first = now.frame["ds"].min()
-    origins = [shift(cutoff, step, -j, now.timezone) for j in range(wanted, 0, -1)]
-    if isinstance(first, datetime):
-        # A model that learns from less than half of what is known now says little about one that has it all.
-        origins = [origin for origin in origins if origin - first >= (cutoff - first) / 2]
-    return run(
-        lambda origin: now if origin == cutoff else panel_at(origin),
+    levels = check(h, quantiles)
+    return predict(
+        panel_at,
         cutoff,
-        origins,
         h,
-        quantiles,
-        preset=preset,
-        models=models,
-        baseline=baseline,
-        past={} if past is None else past,
+        levels,
+        Plan.of(preset, models, baseline),
+        past=past,
+        every=every,
+        windows=windows,
     )
 
 
-def run(
-    panel_at: Callable[[Origin], Panel],
-    now: Origin,
-    origins: Sequence[Origin],
+def predict(
+    panel_at: Callable[[datetime], Panel],
+    cutoff: datetime,
     h: int,
-    quantiles: Sequence[float],
+    levels: tuple[float, ...],
+    plan: Plan,
     *,
-    preset: str,
-    models: Sequence[str | Model] | None,
-    baseline: str,
-    past: MutableMapping[tuple[str, Origin], Forecast],
+    past: MutableMapping[tuple[str, datetime], Forecast] | None = None,
+    every: Frequency | None = None,
+    windows: int | None = None,
 ) -> Forecast:
-    """`predict_at` for origins of any kind: ``now`` and the past ones, oldest first."""
-    levels = check(h, quantiles)
-    makers = _makers(preset, models, baseline)
-    panel = _with_values(panel_at(now))
-    for name, make in makers.items():
-        if (name, now) not in past or past[name, now].quantiles != levels:
-            past[name, now] = make().fit(panel).predict(h, levels)
-    raw = {name: past[name, now] for name in makers}
-    index, values = _stack(raw, levels)
-    ran = {"members": " ".join(makers)}
-    ran |= {f"{name}.{key}": value for name, forecast in raw.items() for key, value in forecast.ran.items()}
-    if len(makers) == 1:
-        [out] = values.values()
+    """`predict_at` for a plan and levels that have been checked."""
+    now = _with_values(panel_at(cutoff))
+    step = every or _span(now.freq, h)
+    wanted = plan.windows(now.frame["unique_id"].n_unique()) if windows is None else windows
+    first = now.frame["ds"].min()
+    origins = [] if plan.alone else [shift(cutoff, step, -j, now.timezone) for j in range(wanted, 0, -1)]
+    if isinstance(first, datetime):
+        # A model that learns from less than half of what is known now says little about one that has it all.
+        origins = [origin for origin in origins if origin - first >= (cutoff - first) / 2]
+    views = recall(
+        lambda origin: now if origin == cutoff else _with_values(panel_at(origin)),
+        cutoff,
+        origins,
+        plan.makers,
+        h,
+        levels,
+        {} if past is None else past,
+    )
+    least = now.frame.group_by("unique_id").agg(pl.col("y").fill_nan(None).min()).sort("unique_id")
+    made, account = _conclude(views, plan, levels, least["y"].to_numpy() >= 0.0)
+    return Forecast(made, levels, tell([account], plan))
+
+
+def predict_panel(
+    panel: Panel,
+    h: int,
+    levels: tuple[float, ...],
+    plan: Plan,
+    covariates: Callable[[Panel], Panel],
+    windows: int | None = None,
+) -> tuple[pl.DataFrame, Account]:
+    """The combined, calibrated forecast of a panel without revisions, each series from its own first step.
+
+    ``covariates`` adds to a panel of some origin what was known of them there; ``levels`` ascend. Every
+    series needs a value.
+    """
+    panel = Grid.hold(panel)
+    grid = Grid.of(panel)
+    wanted = plan.windows(len(grid.ids)) if windows is None else windows
+    backs = [] if plan.alone else _backs(grid, h, wanted)
+    views = look_back(panel, backs, plan.makers, h, levels, covariates)
+    return _conclude(views, plan, levels, np.nanmin(grid.y, axis=1) >= 0.0)
+
+
+def _backs(grid: Grid, h: int, wanted: int) -> list[int]:
+    """Past origins, in columns back from the present one, oldest first.
+
+    They lie a horizon apart; where the history is short, closer. The latest one has all its outcomes if
+    possible, for the last steps ahead are the hardest.
+    """
+    half = grid.y.shape[1] // 2
+    latest = min(h, half)
+    if latest < 1 or wanted < 1:
+        return []
+    stride = min(h, (half - latest) // max(wanted - 1, 1))
+    season = max((s for s in grid.freq.seasons if s <= stride), default=1)
+    stride = max(stride - stride % season, 1)
+    return [back for back in (latest + stride * j for j in range(wanted - 1, -1, -1)) if back <= half]
+
+
+def _conclude(
+    views: Views, plan: Plan, levels: tuple[float, ...], positive: np.ndarray
+) -> tuple[pl.DataFrame, Account]:
+    """The combination of what the members say, calibrated and kept in bounds."""
+    account = Account(len(positive), int(positive.sum()), dict(views.ran))
+    if plan.alone:
+        [out] = views.now.values()
+    else:
+        mixture, calibration, account = _learn(views.past, plan, account)
+        out = mixture.combine(views.now)
+        out = out if calibration is None else calibration.apply(out)
+    out = np.where(positive[:, None, None], np.maximum(out, 0.0), out)
+    flat = np.sort(out, axis=2).reshape(-1, len(levels))
+    columns = [pl.Series(quantile_column(level), flat[:, k]) for k, level in enumerate(levels)]
+    return views.index.with_columns(columns), account
+
+
+def _learn(past: Past, plan: Plan, account: Account) -> tuple[Mixture, Calibration | None, Account]:
+    """Weights, guard and calibration from past forecasts and their outcomes, and the account of them."""
+    seen = len(past.y)
+    calibrating, guarding = 2 * seen // 5, seen // 5
+    first = past.part(slice(0, seen - calibrating - guarding))
+    second = past.part(slice(seen - calibrating - guarding, seen - calibrating)) if guarding else first
+    last = past.part(slice(seen - calibrating, seen))
+    mixture = guard(weigh(first, plan.baseline), second, plan.baseline)
+    calibration = calibrate(mixture.combine(last.values), last.y, past.quantiles)
+    account = replace(
+        account,
+        weights=dict(zip(mixture.members, mixture.weights.mean(axis=0).tolist(), strict=True)),
+        windows=(len(first.y), guarding, calibrating),
+        guarded=int(mixture.guarded.sum()),
+        calibrated=0 if calibration is None else account.series,
+        digest=past.digest(),
+    )
+    return mixture, calibration, account
+
+
+def tell(accounts: Sequence[Account], plan: Plan) -> dict[str, str]:
+    """``ran``: what actually ran, of all parts together."""
+    series = sum(account.series for account in accounts)
+    ran = {"members": " ".join(plan.makers)}
+    for key in dict.fromkeys(key for account in accounts for key in account.ran):
+        ran[key] = _together([account.ran[key] for account in accounts if key in account.ran])
+    if plan.alone:
         ran["calibrated"] = "no: one model was asked for, as it is"
     else:
-        backtest.roll(lambda origin: _with_values(panel_at(origin)), origins, makers, h, levels, past)
-        record = backtest.join(past, origins, list(makers), panel.frame, levels)
-        mixture, calibration, ran_here = _learn(record, baseline)
-        out = mixture.combine(index["unique_id"].to_list(), values)
-        out = out if calibration is None else calibration.apply(out)
-        ran |= {"preset": preset} if models is None else {}
-        ran |= {"baseline": baseline} | ran_here
-    least = panel.frame["y"].fill_nan(None).min()
-    if isinstance(least, float) and least >= 0.0:
-        out = np.maximum(out, 0.0)
-        ran["bounds"] = "[0, inf)"
-    ran |= {"python": platform.python_version(), "numpy": np.__version__, "polars": pl.__version__}
-    out = np.sort(out, axis=1)
-    frame = index.with_columns(pl.Series(quantile_column(level), out[:, k]) for k, level in enumerate(levels))
-    return Forecast(frame, levels, ran)
+        ran |= {"preset": plan.named} if plan.named else {}
+        ran |= {"baseline": plan.baseline}
+        mean = {
+            name: sum(account.series * (account.weights or {})[name] for account in accounts) / series
+            for name in plan.makers
+        }
+        ran["weights"] = " ".join(f"{name}={weight:.4f}" for name, weight in mean.items())
+        most = max(account.windows for account in accounts)
+        ran["windows"] = "weights={} guard={} calibration={}".format(*most)
+        guarded = sum(account.guarded for account in accounts)
+        ran["guard"] = f"baseline alone for {guarded} of {series} series"
+        calibrated = sum(account.calibrated for account in accounts)
+        ran["calibrated"] = "yes" if calibrated == series else "no: too few past windows"
+        if 0 < calibrated < series:
+            ran["calibrated"] = f"{calibrated} of {series} series: too few past windows"
+        ran["calibration"] = _digest([account.digest for account in accounts])
+    bounded = sum(account.bounded for account in accounts)
+    if bounded:
+        ran["bounds"] = "[0, inf)" + ("" if bounded == series else f" for {bounded} of {series} series")
+    return ran | {"python": platform.python_version(), "numpy": np.__version__, "polars": pl.__version__}
+
+
+def _together(told: list[str]) -> str:
+    """What several parts say of one thing: counts are summed, anything else is listed."""
+    if all(text.isdigit() for text in told) and len(told) > 1:
+        return str(sum(map(int, told)))
+    return ", ".join(dict.fromkeys(told))
+
+
+def _digest(digests: list[str]) -> str:
+    """That of the only part, or the SHA-256 of the digests of all in order, one a line."""
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(f"{digest}\n" for digest in digests).encode()).hexdigest()
 
 
 def check(h: int, quantiles: Sequence[float]) -> tuple[float, ...]:
     """The levels as floats, ascending. Raises `ModelError` for a horizon or levels that make no forecast."""
-    levels = tuple(float(level) for level in quantiles)
-    if h < 1:
-        raise ModelError(f"A horizon of {h} steps is impossible.", hint="Give a whole number from 1.")
+    if not isinstance(h, (int, np.integer)) or isinstance(h, bool) or h < 1:
+        raise ModelError(f"A horizon of {h!r} steps is impossible.", hint="Give a whole number from 1.")
+    try:
+        levels = tuple(float(level) for level in quantiles)
+    except (TypeError, ValueError):
+        raise ModelError(
+            f"quantiles={quantiles!r} is no list of levels.", hint="Such as [0.1, 0.5, 0.9]."
+        ) from None
     if not levels or any(not 0.0 < level < 1.0 for level in levels) or len(set(levels)) < len(levels):
         raise ModelError(
             f"Quantile levels {levels} must be different numbers between 0 and 1.",
@@ -158,40 +295,27 @@ def member_name(model: str | Model) -> str:
     return model.strip() if isinstance(model, str) else repr(model)
 
 
-def wanted_windows(panel: Panel, preset: str, windows: int | None = None) -> int:
-    """How many past windows to look at: the preset's, fewer where many series share the evidence."""
-    if windows is not None:
-        return windows
-    chosen = _preset(preset)
-    return max(chosen.least, chosen.windows // max(1, panel.frame["unique_id"].n_unique()))
-
-
-def _preset(name: str) -> Preset:
-    if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, 1)
-        raise ModelError(
-            f"There is no preset {name!r}.",
-            hint=f"Did you mean {near[0]!r}?" if near else f"Choose one of {', '.join(PRESETS)}.",
-        )
-    return PRESETS[name]
-
-
-def _makers(
-    preset: str, models: Sequence[str | Model] | None, baseline: str
-) -> dict[str, Callable[[], Model]]:
+def _makers(preset: Preset, models: Sequence[str | Model] | None, baseline: str) -> Makers:
     """A constructor of every member by name, baseline first; a single model asked for is alone."""
-    chosen: Sequence[str | Model] = _preset(preset).members if models is None else models
+    if models is not None and (isinstance(models, str) or not isinstance(models, Sequence)):
+        raise ModelError(f"models={models!r} is no list.", hint=f"Write models=[{models!r}].")
+    chosen: Sequence[str | Model] = preset.members if models is None else models
     if not chosen:
         raise ModelError("No model was asked for.", hint="Leave out models=, or name at least one.")
     wanted = chosen if models is not None and len(chosen) == 1 else (baseline, *chosen)
-    return {
-        member_name(model): (
-            functools.partial(catalogue.resolve, model)
-            if isinstance(model, str)
-            else functools.partial(copy.deepcopy, model)
-        )
-        for model in wanted
-    }
+    makers: dict[str, Callable[[], Model]] = {}
+    for model in wanted:
+        if isinstance(model, str):
+            makers[member_name(model)] = functools.partial(catalogue.resolve, model)
+            catalogue.resolve(model)
+        elif isinstance(model, Model) and not isinstance(model, type):
+            makers[member_name(model)] = functools.partial(copy.deepcopy, model)
+        else:
+            raise ModelError(
+                f"{model!r} is no model.",
+                hint="Give a name such as 'ridge', or an object with fit and predict.",
+            )
+    return makers
 
 
 def _with_values(panel: Panel) -> Panel:
@@ -201,55 +325,6 @@ def _with_values(panel: Panel) -> Panel:
     if frame.is_empty():
         raise ModelError("No series has a value at this cutoff.", hint="Check the cutoff and known_at.")
     return panel if frame.height == panel.frame.height else replace(panel, frame=frame)
-
-
-def _stack(
-    raw: Mapping[str, Forecast], levels: Sequence[float]
-) -> tuple[pl.DataFrame, dict[str, FloatArray]]:
-    """Keys shared by all forecasts and each one's quantiles in their order. Raises `ModelError`."""
-    columns = [quantile_column(level) for level in levels]
-    index: pl.DataFrame | None = None
-    values = {}
-    for name, forecast in raw.items():
-        frame = forecast.frame.sort("unique_id", "ds")
-        keys = frame.select("unique_id", "ds", "cutoff")
-        index = keys if index is None else index
-        values[name] = frame.select(columns).to_numpy()
-        if not keys.equals(index) or not np.isfinite(values[name]).all():
-            raise ModelError(
-                f"Model {name!r} left out series or steps that others forecast, or gave no numbers for them.",
-                hint="A model forecasts h steps of every series that has a value.",
-            )
-    assert index is not None
-    return index, values
-
-
-def _learn(record: Past, baseline: str) -> tuple[Mixture, Calibration | None, dict[str, str]]:
-    """Weights, guard and calibration from past forecasts and their outcomes, and the account of them."""
-    seen = record.windows
-    calibrating, guarding = 2 * len(seen) // 5, len(seen) // 5
-    first = seen[: len(seen) - calibrating - guarding]
-    second = seen[len(first) : len(first) + guarding]
-    last = seen[len(seen) - calibrating :]
-    mixture = weigh(record, first, baseline)
-    mixture = guard(mixture, record, second if guarding else first, baseline)
-    rows = np.flatnonzero(np.isin(record.window, last))
-    combined = mixture.combine(
-        record.index["unique_id"].gather(rows).to_list(),
-        {name: values[rows] for name, values in record.values.items()},
-    )
-    calibration = calibrate(combined, record.y[rows], record.window[rows], record.quantiles)
-    mean = mixture.weights.mean(axis=0) if len(mixture.weights) else mixture.pooled
-    account = {
-        "weights": " ".join(
-            f"{name}={weight:.4f}" for name, weight in zip(mixture.members, mean, strict=True)
-        ),
-        "windows": f"weights={len(first)} guard={guarding} calibration={calibrating}",
-        "guard": f"baseline alone for {len(mixture.guarded)} of {len(mixture.ids)} series",
-        "calibrated": "no: too few past windows" if calibration is None else "yes",
-        "calibration": record.digest(),
-    }
-    return mixture, calibration, account
 
 
 def _span(freq: Frequency, h: int) -> Frequency:

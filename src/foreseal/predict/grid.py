@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,10 +46,15 @@ class Grid:
     freq: Frequency
     timezone: str
     wall: bool
+    made_from: Panel | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, panel: Panel) -> Grid:
-        """The panel as dense arrays. Raises `DataError` if a series does not fit the frequency."""
+        """The panel as dense arrays, those it holds if they are its own. Raises `DataError` if a series does
+        not fit the frequency."""
+        held = panel.aligned
+        if isinstance(held, Grid) and held.made_from is not None and _alike(held.made_from, panel):
+            return held
         frame = panel.frame.select("unique_id", "ds", pl.col("y").fill_nan(None))
         if frame.is_empty():
             raise DataError("The panel has no rows.", hint="Check the cutoff against the data's known_at.")
@@ -72,7 +77,9 @@ class Grid:
                 f"At a frequency of {panel.freq} the series span {length} steps, with {frame.height} rows.",
                 hint="Check freq=, and the oldest ds for typing errors.",
             )
-        cells = cells.drop_nulls("y").group_by("row", "steps").agg(pl.col("y").mean())
+        cells = cells.drop_nulls("y")
+        if wall:
+            cells = cells.group_by("row", "steps").agg(pl.col("y").mean())
         y = np.full((starts.height, length), np.nan)
         y[cells["row"].to_numpy(), cells["steps"].to_numpy().astype(np.int64) + length] = cells[
             "y"
@@ -86,6 +93,36 @@ class Grid:
             timezone=panel.timezone,
             wall=wall,
         )
+
+    @classmethod
+    def hold(cls, panel: Panel) -> Panel:
+        """The panel holding its own arrays, so that every model shares them."""
+        return replace(panel, aligned=replace(cls.of(panel), made_from=panel))
+
+    def before(self, back: int) -> Panel:
+        """The panel as it was ``back`` columns earlier, without series that had no value then; it holds its
+        arrays, and no covariates. Only for a grid that a panel holds."""
+        panel = self.made_from
+        assert panel is not None
+        length = self.y.shape[1] - back
+        rows = np.flatnonzero(np.isfinite(self.y[:, :length]).any(axis=1))
+        if not len(rows):
+            raise DataError(f"No series has a value {back} steps back.", hint="Look back less far.")
+        starts = self.instants(-back)
+        frame = panel.frame
+        if len(rows) < len(self.ids):
+            frame = frame.filter(pl.col("unique_id").is_in([self.ids[row] for row in rows]))
+            starts = starts.gather(rows)
+        ids = tuple(self.ids[row] for row in rows)
+        lengths = frame.select(pl.col("unique_id").rle().struct.field("len")).to_series().to_numpy()
+        each = starts.gather(np.repeat(np.arange(len(rows)), lengths))
+        frame = frame.filter(pl.col("ds") < each)
+        earlier = replace(panel, frame=frame, covariates=None, start=None, cutoff=None, aligned=None)
+        if panel.cutoff is not None or panel.start is not None:
+            earlier = replace(earlier, start=starts[0], cutoff=starts[0])
+        times = tuple(starts.to_list())
+        grid = replace(self, ids=ids, y=self.y[rows, :length], starts=times, cutoffs=times, made_from=earlier)
+        return replace(earlier, aligned=grid)
 
     @property
     def shared(self) -> bool:
@@ -109,6 +146,13 @@ class Grid:
         column = pl.Series(times.ravel()).dt.replace_time_zone("UTC").dt.convert_time_zone(self.timezone)
         local: TimeArray = column.dt.replace_time_zone(None).to_numpy().reshape(times.shape)
         return local
+
+    def instants(self, column: int) -> pl.Series:
+        """The instant of a column of each series, 0 being the first forecast step."""
+        local = _shift_array(self._origins, self.freq, np.array([column]))[:, 0]
+        zone = self.timezone if self.wall else "UTC"
+        moved = pl.select(from_wall(pl.lit(pl.Series(local)), zone)).to_series()
+        return moved if len(moved) == len(self.ids) else moved.new_from_index(0, len(self.ids))
 
     def future(self, h: int) -> tuple[pl.DataFrame, IntArray]:
         """The h instants to forecast, ``unique_id, ds, cutoff`` series by series, and each one's column
@@ -184,6 +228,12 @@ class Grid:
                 seen = values.is_not_null().to_numpy()
                 out[name][row, cells[seen]] = values.drop_nulls().to_numpy()
         return out
+
+
+def _alike(a: Panel, b: Panel) -> bool:
+    """Whether two panels have the same grid."""
+    same = (a.freq, a.cutoff, a.start, a.timezone) == (b.freq, b.cutoff, b.start, b.timezone)
+    return a.frame is b.frame and same
 
 
 def _starts(panel: Panel, frame: pl.DataFrame, wall: bool) -> pl.DataFrame:

@@ -7,7 +7,7 @@ the panel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self, runtime_checkable
 
@@ -15,6 +15,7 @@ import polars as pl
 
 from foreseal.errors import DataError
 from foreseal.frame import Panel
+from foreseal.predict.grid import FloatArray
 from foreseal.records import Forecast, Probabilities
 
 
@@ -28,6 +29,22 @@ class Model(Protocol):
 
     def predict(self, h: int, quantiles: Sequence[float]) -> Forecast:
         """The next ``h`` steps of every series of the panel that has any value."""
+        ...
+
+
+@runtime_checkable
+class Rolling(Protocol):
+    """A model that can also say at once what it would have said at past origins; optional, for speed."""
+
+    def roll(
+        self, panel: Panel, backs: Sequence[int], columns: int, quantiles: Sequence[float]
+    ) -> tuple[FloatArray, Mapping[str, str]]:
+        """Quantiles (len(backs), series, columns, levels) on `Grid.of(panel)`, and what to put into ``ran``.
+
+        Origin ``b`` lies ``backs[b]`` columns before the first one to forecast and sees nothing from there
+        on, except covariates known in advance; 0 is the forecast itself and must hold finite numbers for
+        every series. NaN where a series had too short a history at a past origin.
+        """
         ...
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from foreseal.errors import ModelError, ModelWarning
 from foreseal.frame import Panel
+from foreseal.predict import empirical
 from foreseal.predict.grid import FloatArray, Grid, IntArray
 from foreseal.records import Forecast
 
@@ -46,22 +47,36 @@ class SeasonalNaive:
 
     def predict(self, h: int, quantiles: Sequence[float]) -> Forecast:
         grid = _fitted(self.grid_)
-        reach = grid.reach(h)
-        values = np.empty((len(grid.ids), reach, len(quantiles)))
-        seasons = self._seasons(grid)
+        values, ran = self._of(grid, grid.y, grid.reach(h), quantiles)
+        _warn_if_certain(self, grid, values)
+        return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), ran)
+
+    def roll(
+        self, panel: Panel, backs: Sequence[int], columns: int, quantiles: Sequence[float]
+    ) -> tuple[FloatArray, dict[str, str]]:
+        grid = _fitted(self.fit(panel).grid_)
+        length = grid.y.shape[1]
+        made = [self._of(grid, grid.y[:, : length - back], columns, quantiles) for back in backs]
+        _warn_if_certain(self, grid, made[backs.index(0)][0])
+        return np.stack([values for values, _ in made]), made[backs.index(0)][1]
+
+    def _of(
+        self, grid: Grid, y: FloatArray, columns: int, quantiles: Sequence[float]
+    ) -> tuple[FloatArray, dict[str, str]]:
+        """Quantiles (series, columns, levels) from values that may end before the grid's do."""
+        values = np.empty((len(y), columns, len(quantiles)))
+        seasons = self._seasons(grid, y)
         for season in np.unique(seasons):
             rows = np.flatnonzero(seasons == season)
             day = min((s for s in grid.freq.seasons if int(season) % s == 0), default=1)
-            values[rows] = seasonal_quantiles(grid.y[rows], int(season), day, reach, quantiles)
-        _warn_if_certain(self, grid, values)
-        ran = {"season": ", ".join(str(s) for s in np.unique(seasons))}
-        return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), ran)
+            values[rows] = seasonal_quantiles(y[rows], int(season), day, columns, quantiles)
+        return values, {"season": ", ".join(str(s) for s in np.unique(seasons))}
 
-    def _seasons(self, grid: Grid) -> IntArray:
+    def _seasons(self, grid: Grid, y: FloatArray) -> IntArray:
         if self.season is not None:
             return np.full(len(grid.ids), self.season)
-        seen = np.isfinite(grid.y)
-        span: IntArray = np.where(seen.any(axis=1), grid.y.shape[1] - seen.argmax(axis=1), 0)
+        seen = np.isfinite(y)
+        span: IntArray = np.where(seen.any(axis=1), y.shape[1] - seen.argmax(axis=1), 0)
         seasons: IntArray = np.ones(len(grid.ids), np.int64)
         for season in grid.freq.seasons:
             seasons[span >= 2 * season] = season
@@ -94,17 +109,20 @@ def seasonal_quantiles(
         lag = season * (block + 1)
         steps = np.arange(block * season, min(columns, lag))
         errors = y[:, lag:] - y[:, :-lag] if lag < length else np.empty((len(y), 0))
-        pooled = _quantiles(errors, quantiles)
-        # Nothing at this distance: the next shorter one, where there is one, is the best that is known.
-        known = np.isfinite(pooled).all(axis=1, keepdims=True)
-        shorter = spread[:, max(steps[0] - 1, 0)]
-        spread[:, steps] = np.where(known, pooled, shorter)[:, None]
+        enough = np.zeros(len(y), bool)
         if day > 1 and errors.shape[1]:
             whole = errors[:, errors.shape[1] % day :].reshape(len(y), -1, day)
             enough = np.isfinite(whole).sum(axis=1).min(axis=1) >= MIN_PHASE_ERRORS
             if enough.any():
-                by_phase = _quantiles(whole[enough].transpose(0, 2, 1), quantiles)
+                by_phase = _quantiles(np.ascontiguousarray(whole[enough].transpose(0, 2, 1)), quantiles)
                 spread[np.ix_(enough, steps)] = by_phase[:, steps % day]
+        few = ~enough
+        if few.any():
+            pooled = _quantiles(errors[few], quantiles)
+            # Nothing at this distance: the next shorter one, where there is one, is the best that is known.
+            known = np.isfinite(pooled).all(axis=1, keepdims=True)
+            shorter = spread[few, max(steps[0] - 1, 0)]
+            spread[np.ix_(few, steps)] = np.where(known, pooled, shorter)[:, None]
     return point[:, :, None] + spread
 
 
@@ -163,7 +181,7 @@ def _quantiles(errors: FloatArray, quantiles: Sequence[float]) -> FloatArray:
         errors = np.concatenate([errors, np.where(count < MIRRORED_ERRORS, -errors, np.nan)], axis=-1)
     some = count[..., 0] > 0
     if some.any():
-        out[some] = np.moveaxis(np.nanquantile(errors[some], quantiles, axis=-1), 0, -1)
+        out[some] = empirical.quantiles(errors[some], quantiles)
     return out
 
 

@@ -1,0 +1,147 @@
+"""The forecast of one part of a frame, wherever it is made, and all parts put together."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import polars as pl
+
+from foreseal.clock import Frequency, format_instant
+from foreseal.errors import DataError, DataWarning, ForesealWarning
+from foreseal.frame import UTC_TIME, Panel, infer_frequency, refuse_repeats, shift
+from foreseal.predict import engine
+from foreseal.predict.covariates import Covariates
+from foreseal.predict.engine import Account, Plan
+from foreseal.predict.grid import Grid
+from foreseal.predict.model import Model
+from foreseal.records import Forecast
+
+NAMED = 5
+
+
+@dataclass(frozen=True)
+class Share:
+    """What became of one part: its forecast and the account of it (None if it had no value at all), series
+    left out, and warnings."""
+
+    frame: pl.DataFrame | None
+    account: Account | None
+    empty: tuple[str, ...] = ()
+    warned: tuple[tuple[type[Warning], str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to do with every part; picklable if the models are. ``inferred`` tells that ``freq`` was found in
+    another part, so that this one may differ."""
+
+    h: int
+    levels: tuple[float, ...]
+    preset: str
+    models: Sequence[str | Model] | None
+    freq: Frequency
+    inferred: bool
+    zone: str
+    cutoff: datetime | None = None
+    wide: pl.DataFrame | None = field(default=None, repr=False)
+
+    def __call__(self, rows: pl.DataFrame) -> Share:
+        """Forecast the series of ``unique_id, ds, y``. Raises `DataError`, naming the series."""
+        refuse_repeats(rows)
+        frame = known_by(rows.select("unique_id", "ds", "y"), self.cutoff, self.freq, self.zone)
+        has = pl.col("y").fill_nan(None).is_not_null().any().over("unique_id")
+        empty = frame.filter(~has)["unique_id"].unique().sort().to_list()
+        frame = frame.filter(has) if empty else frame
+        if frame.is_empty():
+            return Share(None, None, tuple(empty))
+        if self.inferred:
+            _refuse_another(frame, self.freq)
+        panel = Grid.hold(
+            Panel(frame.sort("unique_id", "ds"), self.freq, cutoff=self.cutoff, timezone=self.zone)
+        )
+        covariates = None if self.wide is None else Covariates.of(self.wide, Grid.of(panel).future(self.h)[0])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ForesealWarning)
+            made, account = engine.predict_panel(
+                panel,
+                self.h,
+                self.levels,
+                Plan.of(self.preset, self.models),
+                functools.partial(with_covariates, covariates),
+            )
+        warned = tuple((w.category, str(w.message)) for w in caught)
+        return Share(made, account, tuple(empty), warned)
+
+
+def known_by(rows: pl.DataFrame, cutoff: datetime | None, freq: Frequency, zone: str) -> pl.DataFrame:
+    """Rows whose step has ended by the cutoff."""
+    if cutoff is None:
+        return rows
+    if freq.step is not None:
+        return rows.filter(pl.col("ds") + freq.step <= cutoff)
+    ends = {ds: shift(ds, freq, 1, zone) for ds in rows["ds"].unique()}
+    return rows.filter(pl.col("ds").replace_strict(ends, return_dtype=UTC_TIME) <= cutoff)
+
+
+def gather(
+    shares: Iterable[Share], plan: Plan, levels: tuple[float, ...], cutoff: datetime | None
+) -> Forecast:
+    """One forecast, sorted by series; warns once of each kind of thing. Raises `DataError` if it is empty."""
+    frames, accounts = [], []
+    empty: list[str] = []
+    warned: Counter[tuple[type[Warning], str]] = Counter()
+    for share in shares:
+        empty += share.empty
+        warned.update(share.warned)
+        if share.frame is not None and share.account is not None:
+            frames.append(share.frame)
+            accounts.append(share.account)
+    if not frames and not empty and cutoff is not None:
+        raise DataError(f"Nothing was known at {format_instant(cutoff)}.", hint="Give a later cutoff.")
+    warn_of_empty(empty, all_of_them=not frames)
+    # What many parts say alike differs in names only: the first of a kind stands for all.
+    kinds: dict[tuple[type[Warning], str], list[str]] = {}
+    for category, text in warned:
+        kinds.setdefault((category, text.partition(":")[0]), []).append(text)
+    for (category, _), texts in kinds.items():
+        more = f" ({len(texts) - 1} parts of the frame say so too.)" if len(texts) > 1 else ""
+        warnings.warn(texts[0] + more, category, stacklevel=3)
+    frame = pl.concat(frames) if len(frames) > 1 else frames[0]
+    if not frame["unique_id"].is_sorted():
+        frame = frame.sort("unique_id", "ds")
+    return Forecast(frame, levels, engine.tell(accounts, plan))
+
+
+def warn_of_empty(empty: Sequence[str], *, all_of_them: bool) -> None:
+    """Warn of series without any value. Raises `DataError` if there are no others."""
+    if all_of_them:
+        raise DataError("No series has any value.", hint="Check target_col and the file it came from.")
+    if empty:
+        left = f"{', '.join(empty[:NAMED])}{', …' if len(empty) > NAMED else ''}"
+        warnings.warn(f"{len(empty)} series without any value left out: {left}.", DataWarning, stacklevel=4)
+
+
+def _refuse_another(frame: pl.DataFrame, freq: Frequency) -> None:
+    """Raise `DataError` if the series of this part clearly step otherwise than those of others."""
+    if frame["unique_id"].is_unique().all():
+        return
+    found = infer_frequency(frame)
+    if found != freq:
+        raise DataError(
+            f"Mixed frequencies: most series step by {freq}, series {frame['unique_id'][0]!r} by {found}.",
+            hint="Give freq=, or forecast the two kinds separately.",
+        )
+
+
+def with_covariates(covariates: Covariates | None, panel: Panel) -> Panel:
+    """A panel of some origin with what was known of the covariates there."""
+    if covariates is None or panel.frame.is_empty():
+        return panel
+    grid = Grid.of(panel)
+    starts = pl.DataFrame({"unique_id": grid.ids, "start": pl.Series(grid.starts, dtype=UTC_TIME)})
+    return replace(panel, covariates=covariates.before(starts))
