@@ -34,7 +34,7 @@ def make_log(folder: Path, forecasts: int) -> Signer:
     disk.os.fsync, disk.sync_folder = lambda fd: None, lambda folder: None  # type: ignore[assignment]
     try:
         with Log.create(folder / "log", signer, folder / "lock.db") as log:
-            history = History(log.payloads.get, recompute=False)
+            history = History(log.payloads.get)
             entries: list[bytes] = []
 
             def say(kind: str, fields: Mapping[str, Any], at: datetime = START - DAY) -> str:

@@ -109,15 +109,16 @@ def scale_levels(levels: Sequence[str]) -> tuple[list[int], int]:
     return scaled, digits
 
 
-def twice_pinball(level: int, unit: int, quantile: int, y: int) -> int:
-    """``2 * unit * PB`` for a level ``level / unit``; an integer in units of ``10**-decimals / unit``."""
-    return 2 * (level * (y - quantile) if y >= quantile else (unit - level) * (quantile - y))
-
-
 def wis_sum(levels: Sequence[int], unit: int, quantiles: Sequence[int], y: int) -> int:
-    """``K * WIS`` of one value: the sum of twice the pinball losses, scaled like :func:`twice_pinball`."""
-    return sum(
-        twice_pinball(level, unit, quantile, y) for level, quantile in zip(levels, quantiles, strict=True)
+    """``K * WIS`` of one value: the sum over levels ``level / unit`` of ``2 * unit * PB``.
+
+    An integer in units of ``10**-decimals / unit``.
+    """
+    return 2 * sum(
+        [
+            level * (y - quantile) if y >= quantile else (unit - level) * (quantile - y)
+            for level, quantile in zip(levels, quantiles, strict=True)
+        ]
     )
 
 

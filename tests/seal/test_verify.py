@@ -365,7 +365,7 @@ def test_a_commitment_counts_once_it_is_revealed(ledger: Ledger, signer: Signer)
     assert verified(ledger, signer) == ()
     history, track = ledger.track("disease")
     assert [history.standing(track, name, 1).status for name in track.forecasters] == ["unrevealed"] * 2
-    assert history.standing(track, "us", 0).data == case_forecast("0.900")
+    assert history.standing(track, "us", 0).rows == track.terms.forecast.decode(case_forecast("0.900"))
 
 
 def test_an_unrevealed_forecast_is_scored_as_missing(ledger: Ledger, signer: Signer) -> None:
