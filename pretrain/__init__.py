@@ -1,0 +1,1 @@
+"""The compact pretrained model: synthetic series, network, training, export. Torch lives here only."""
