@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foreseal.predict.decomposition import (
     LEAST_CYCLES,
@@ -47,8 +49,9 @@ BASE = (
     "median 8",
     "median 31",
 )
-WITHOUT = ("last, no season", "level 8, no season", "level 128, no season")
-FIRST_ONLY = ("last, first season", "level 8, first season", "level 128, first season")
+_SIMPLE = ("last", "level 2", "level 8", "level 32", "level 128", "damped 32", "autoregression")
+WITHOUT = tuple(f"{name}, no season" for name in _SIMPLE)
+FIRST_ONLY = tuple(f"{name}, first season" for name in _SIMPLE)
 TABLES = tuple(
     f"level {k}, {table}"
     for table in ("quick first season", "slow first season", "low-rank second season", "quick and low-rank")
@@ -81,14 +84,15 @@ _AT = {name: k for k, name in enumerate(CANDIDATES)}
 # What a twin in logarithms falls back to, and the line that a scaled season multiplies.
 _PLAIN = tuple(_AT[name.removeprefix("log ")] for name in LOGS)
 _TIMES = tuple(_AT[name.removesuffix(" times season")] for name in SCALED)
-_SEASONAL = tuple(_AT[name] for name in (*TABLES[:4], *LAGS[:3], LAGS[6], WITHOUT[0], WITHOUT[1], WITHOUT[2]))
-_LONG = tuple(_AT[name] for name in (*FIRST_ONLY, *TABLES[4:], *LAGS[3:6], LAGS[7]))
+_SEASONAL = tuple(_AT[name] for name in (*TABLES[:4], *LAGS[:3], LAGS[6]))
+_LONG = tuple(_AT[name] for name in (*TABLES[4:], *LAGS[3:6], LAGS[7]))
 _THIRD = tuple(_AT[name] for name in LAGS[8:])
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Histories taken apart. ``rest`` (rows, columns) is without seasons, ``seen`` 0 or 1 where observed.
+    """Histories taken apart. ``rest`` (rows, columns) is without seasons, ``first`` without the first season
+    only, ``raw`` with all, gaps filled; ``seen`` is 0 or 1 where observed.
 
     ``season`` (rows, 2, reach) continues the smooth tables, ``tables`` (rows, 3, reach) the quick and slow
     first and the low-rank second season, ``lags`` (rows, 10, reach) earlier values; ``has`` (rows, 3) tells
@@ -96,9 +100,10 @@ class Rows:
     """
 
     rest: Float32
+    first: Float32
+    raw: Float32
     seen: Float32
     span: Ints
-    filled: Float32
     season: Float32
     tables: Float32
     lags: Float32
@@ -107,17 +112,51 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Fits:
-    """What levels, lines and autoregressions learnt: values at the last column and slopes per step."""
+class Lines:
+    """Discounted levels and lines of rows: values at the last column and slopes per step."""
 
     last: Float32
+    newest: Ints
     levels: Float32
     value: Float32
     slope: Float32
+
+    @classmethod
+    def of(cls, rest: Float32, seen: Float32) -> Self:
+        """Of rows ``rest`` (rows, columns) where ``seen``."""
+        length = rest.shape[1]
+        weights = _weights(length)
+        moments, masses = (rest * seen) @ weights, seen @ weights
+        n, m = len(LEVELS), len(LINES)
+        tiny = np.float32(np.finfo(np.float32).tiny)
+        levels = moments[:, :n] / np.maximum(masses[:, :n], tiny)
+        s0, s1, s2 = (masses[:, n + k * m : n + (k + 1) * m] for k in range(3))
+        v0, v1 = (moments[:, n + k * m : n + (k + 1) * m] for k in range(2))
+        s0 = np.maximum(s0, tiny)
+        centre, mean = s1 / s0, v0 / s0
+        # Times are in half-lives, so that single precision is enough.
+        spread = s2 / s0 - centre**2
+        slope = (v1 / s0 - centre * mean) / np.maximum(spread, 1e-6)
+        slope = np.where((seen.sum(axis=1) >= 3)[:, None] & (spread > 1e-5), slope, 0.0)
+        value = mean - slope * centre
+        newest = length - 1 - seen[:, ::-1].argmax(axis=1)
+        last = rest[np.arange(len(rest)), newest]
+        return cls(last, newest, levels, value, (slope / np.array(LINES)).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Fits:
+    """What was learnt of rows: lines, drift, paths (rows, 2, reach) of autoregressions of the level and of
+    changes, medians, correlations (rows, 2, ORDER), and simple forecasts (rows, 7, reach) of the series with
+    all its seasons and with all but the first."""
+
+    lines: Lines
     drift: Float32
     recursions: Float32
     medians: Float32
     correlations: Float32
+    raw: Float32 | None
+    first: Float32 | None
 
 
 def take_apart(x: Float32, periods: Ints, reach: int, *, full: bool = True) -> Rows:
@@ -134,18 +173,19 @@ def take_apart(x: Float32, periods: Ints, reach: int, *, full: bool = True) -> R
     has[:, 2] = (periods[:, 2] > 1) & (span >= periods[:, 2] + 8)
     gaps = seen.sum(axis=1) < span
     kept = min(length, CONTEXT)
-    rest = np.empty((rows, kept), np.float32)
+    rest, first, raw = (np.empty((rows, kept), np.float32) for _ in range(3))
     season = np.zeros((rows, 2, reach), np.float32)
     tables = np.zeros((rows, 3, reach), np.float32)
     lags = np.zeros((rows, len(LAGS), reach), np.float32)
     noise = np.ones((rows, reach), np.float32)
     for part, triple in _alike(np.where(has, periods, 0)):
-        p1, p2, p3 = triple
+        p1, p2, _ = triple
         values, mass, history = filled[part], seen[part], span[part]
         holes = np.flatnonzero(gaps[part])
         if len(holes):
             values[holes] = fill_gaps(values[holes], mass[holes], p1 or p2)
         left = values
+        raw[part] = left[:, length - kept :]
         if p1:
             one = season_of(left, mass, history, p1, 0)
             season[part, 0] = at_phase(one.smooth, 0, reach)
@@ -154,6 +194,7 @@ def take_apart(x: Float32, periods: Ints, reach: int, *, full: bool = True) -> R
                 tables[part, 0] = at_phase(one.quick, 0, reach)
                 tables[part, 1] = at_phase(one.slow, 0, reach)
             left = left - at_phase(one.smooth, -length, length)
+        first[part] = left[:, length - kept :]
         if p2:
             two = season_of(left, mass, history, p2, p1)
             season[part, 1] = at_phase(two.smooth, 0, reach)
@@ -165,72 +206,103 @@ def take_apart(x: Float32, periods: Ints, reach: int, *, full: bool = True) -> R
         if full:
             lags[part] = _lags(values, left, history, triple, reach)
         rest[part] = left[:, length - kept :]
-    return Rows(rest, np.ascontiguousarray(seen[:, -kept:]), span, filled, season, tables, lags, has, noise)
+    seen = np.ascontiguousarray(seen[:, length - kept :])
+    return Rows(rest, first, raw, seen, span, season, tables, lags, has, noise)
 
 
-def fit(rows: Rows, reach: int) -> Fits:
-    """Levels, lines, autoregressions and medians of what seasons leave."""
+def fit(rows: Rows, reach: int, *, full: bool = True) -> Fits:
+    """Levels, lines, autoregressions and medians of what seasons leave; ``full`` also of the series with
+    all, or all but the first, of their seasons."""
     rest, seen = rows.rest, rows.seen
-    count, length = rest.shape
-    masked = rest * seen
-    weights = _weights(length)
-    moments, masses = masked @ weights, seen @ weights
-    n, m = len(LEVELS), len(LINES)
-    levels = moments[:, :n] / np.maximum(masses[:, :n], 1e-20)
-    flat = np.float32(np.finfo(np.float32).tiny)
-    s0, s1, s2 = (masses[:, n + k * m : n + (k + 1) * m] for k in range(3))
-    v0, v1 = (moments[:, n + k * m : n + (k + 1) * m] for k in range(2))
-    centre, mean = s1 / np.maximum(s0, flat), v0 / np.maximum(s0, flat)
-    # Times are in half-lives, so that single precision is enough.
-    spread = s2 / np.maximum(s0, flat) - centre**2
-    scale = np.array(LINES, np.float32)
-    steep = (v1 / np.maximum(s0, flat) - centre * mean) / np.maximum(spread, 1e-6)
-    observed = seen.sum(axis=1)
-    steep = np.where((observed >= 3)[:, None] & (spread > 1e-5), steep, 0.0)
-    value, slope = mean - steep * centre, steep / scale
-    row = np.arange(count)
-    newest = length - 1 - seen[:, ::-1].argmax(axis=1)
+    lines = Lines.of(rest, seen)
     oldest = seen.argmax(axis=1)
-    last = rest[row, newest]
-    drift = (last - rest[row, oldest]) / np.maximum(newest - oldest, 1)
-    recursions, correlations = _autoregressions(rest, seen, levels[:, -1], observed, reach)
+    first = rest[np.arange(len(rest)), oldest]
+    drift = ((lines.last - first) / np.maximum(lines.newest - oldest, 1)).astype(np.float32)
+    mean = lines.levels[:, -1]
+    deviation = (rest - mean[:, None]) * seen
+    change = np.diff(rest, axis=1, prepend=rest[:, :1])
+    change[:, 1:] *= seen[:, 1:] * seen[:, :-1]
+    change[:, 0] = 0.0
+    count = np.maximum(seen.sum(axis=1), 1.0)
+    paths, correlations = _autoregressions([deviation, change], count, reach)
+    ahead = [mean[:, None] + paths[0], rest[:, -1:] + np.cumsum(paths[1], axis=1)]
     medians = np.stack([_median(rest, rows.span, k) for k in (8, 31)], axis=1)
-    return Fits(last, levels, value, slope, drift.astype(np.float32), recursions, medians, correlations)
+    return Fits(
+        lines,
+        drift,
+        np.stack(ahead, axis=1).astype(np.float32),
+        medians,
+        correlations.transpose(1, 0, 2),
+        _simple(rows.raw, seen, rows.has[:, 0] | rows.has[:, 1], reach) if full else None,
+        _simple(rows.first, seen, rows.has[:, 0] & rows.has[:, 1], reach) if full else None,
+    )
+
+
+def _simple(x: Float32, seen: Float32, which: Flags, reach: int) -> Float32 | None:
+    """The forecasts `_SIMPLE` of the rows ``which``, (rows, 7, reach), others unset; None without rows."""
+    rows = np.flatnonzero(which)
+    if not len(rows):
+        return None
+    x, seen = x[rows], seen[rows]
+    lines = Lines.of(x, seen)
+    mean = lines.levels[:, -1]
+    paths, _ = _autoregressions([(x - mean[:, None]) * seen], np.maximum(seen.sum(axis=1), 1.0), reach)
+    out = np.empty((len(which), len(_SIMPLE), reach), np.float32)
+    one = np.empty((len(rows), len(_SIMPLE), reach), np.float32)
+    one[:, 0] = lines.last[:, None]
+    one[:, 1:5] = lines.levels[:, [LEVELS.index(k) for k in (2, 8, 32, 128)], None]
+    line = LINES.index(32)
+    one[:, 5] = lines.value[:, line, None] + lines.slope[:, line, None] * _damping(
+        32, np.arange(1, reach + 1, dtype=np.float32)
+    )
+    one[:, 6] = mean[:, None] + paths[0]
+    out[rows] = one
+    return out
 
 
 def candidates(rows: Rows, fits: Fits, steps: Ints) -> Float32:
     """All candidates but those in logarithms, (rows, len(CANDIDATES), steps); those are left unset."""
     h = steps.astype(np.float32)
     at = steps - 1
-    out = np.empty((len(rows.rest), len(CANDIDATES), len(steps)), np.float32)
+    lines = fits.lines
+    count = len(rows.rest)
+    out = np.empty((count, len(CANDIDATES), len(steps)), np.float32)
     first, second = rows.season[:, 0][:, at], rows.season[:, 1][:, at]
     season = first + second
     sums = np.stack([_damping(k, h) for k in LINES])
-    k = 0
+    slopes = lines.slope[:, [LINES.index(j) for j in ANCHORED], None]
+    filled = 0
 
-    def put(block: Float32) -> None:
-        nonlocal k
-        out[:, k : k + block.shape[1]] = block
-        k += block.shape[1]
+    def put(block: Float32, width: int) -> None:
+        nonlocal filled
+        out[:, filled : filled + width] = block
+        filled += width
 
-    put(fits.last[:, None, None])
-    put(np.broadcast_to(fits.levels[:, :, None], (len(out), len(LEVELS), len(h))))
-    put(fits.value[:, :, None] + fits.slope[:, :, None] * h)
-    put(fits.value[:, :, None] + fits.slope[:, :, None] * sums)
-    put((fits.last[:, None] + fits.drift[:, None] * h)[:, None])
-    slopes = fits.slope[:, [LINES.index(j) for j in ANCHORED]]
-    put(fits.last[:, None, None] + slopes[:, :, None] * h)
-    put(fits.recursions[:, :, at])
-    put(np.broadcast_to(fits.medians[:, :, None], (len(out), 2, len(h))))
-    base = out[:, :k]
-    few = [0, BASE.index("level 8"), BASE.index("level 128")]
-    put(base[:, few])
-    put(base[:, few] + first[:, None])
+    put(lines.last[:, None, None], 1)
+    put(lines.levels[:, :, None], len(LEVELS))
+    put(lines.value[:, :, None] + lines.slope[:, :, None] * h, len(LINES))
+    put(lines.value[:, :, None] + lines.slope[:, :, None] * sums, len(LINES))
+    put((lines.last[:, None] + fits.drift[:, None] * h)[:, None], 1)
+    put(lines.last[:, None, None] + slopes * h, len(ANCHORED))
+    put(fits.recursions[:, :, at], 2)
+    put(fits.medians[:, :, None], 2)
+    base = out[:, :filled]
+    simple = [BASE.index(name) for name in _SIMPLE]
     two = base[:, [BASE.index("level 2"), BASE.index("level 32")]]
+    seasonal = rows.has[:, 0] | rows.has[:, 1]
+    for other, added, whose in (
+        (fits.raw, None, seasonal),
+        (fits.first, first, rows.has[:, 0] & rows.has[:, 1]),
+    ):
+        block = base[:, simple] + season[:, None]
+        if other is not None:
+            chosen = other[whose][:, :, at]
+            block[whose] = chosen if added is None else chosen + added[whose, None]
+        put(block, len(_SIMPLE))
     quick, slow, low_rank = (rows.tables[:, j][:, at] for j in range(3))
     for form in (quick + second, slow + second, first + low_rank, quick + low_rank):
-        put(two + form[:, None])
-    put(rows.lags[:, :, at])
+        put(two + form[:, None], 2)
+    put(rows.lags[:, :, at], len(LAGS))
     base += season[:, None]
     return out
 
@@ -251,23 +323,21 @@ def log_candidates(rows: Rows, fits: Fits, steps: Ints) -> tuple[Float32, Float3
     at = steps - 1
     season = rows.season[:, :, at].sum(axis=1)
 
-    def lines(which: tuple[int, ...]) -> tuple[Float32, Float32]:
-        places = [LINES.index(j) for j in which]
-        return fits.value[:, places, None], fits.slope[:, places, None]
-
-    value, slope = lines(LOG_LINES)
-    damped_value, damped_slope = lines(LOG_DAMPED)
-    _, anchored = lines(LOG_ANCHORED)
-    last = fits.last[:, None, None]
-    levels = fits.levels[:, [LEVELS.index(j) for j in LOG_LEVELS], None]
+    lines = fits.lines
+    picked = [LINES.index(j) for j in LOG_LINES]
+    damped = [LINES.index(j) for j in LOG_DAMPED]
+    anchored = [LINES.index(j) for j in LOG_ANCHORED]
+    last = lines.last[:, None, None]
+    levels = lines.levels[:, [LEVELS.index(j) for j in LOG_LEVELS], None]
     flat = np.zeros((1, 1, len(h)), np.float32)
+    sums = np.stack([_damping(k, h) for k in LOG_DAMPED])
     blocks = [
         last + flat,
         levels + flat,
-        value + slope * h,
-        damped_value + damped_slope * np.stack([_damping(k, h) for k in LOG_DAMPED]),
+        lines.value[:, picked, None] + lines.slope[:, picked, None] * h,
+        lines.value[:, damped, None] + lines.slope[:, damped, None] * sums,
         last + fits.drift[:, None, None] * h,
-        last + anchored * h,
+        last + lines.slope[:, anchored, None] * h,
     ]
     return np.concatenate(blocks, axis=1) + season[:, None], season
 
@@ -317,7 +387,9 @@ def _weights(length: int) -> Float32:
         columns = [0.5 ** (age / k) for k in LEVELS]
         for power in range(3):
             columns += [0.5 ** (age / k) * (-age / k) ** power for k in LINES]
-        _WEIGHTS[length] = np.stack(columns, axis=1).astype(np.float32)
+        weights = np.stack(columns, axis=1)
+        # Subnormal weights would slow the product down a hundredfold.
+        _WEIGHTS[length] = np.where(np.abs(weights) < 1e-30, 0.0, weights).astype(np.float32)
     return _WEIGHTS[length]
 
 
@@ -331,33 +403,20 @@ def _median(rest: Float32, span: Ints, width: int) -> Float32:
     return out.astype(np.float32)
 
 
-def _autoregressions(
-    rest: Float32, seen: Float32, mean: Float32, observed: Float32, reach: int
-) -> tuple[Float32, Float32]:
-    """Forecasts (rows, 2, reach) by Yule and Walker of deviations from the mean, and of changes; and the
-    first correlations (rows, 2, ORDER)."""
-    deviation = (rest - mean[:, None]) * seen
-    change = np.diff(rest, axis=1, prepend=rest[:, :1])
-    change[:, 1:] *= seen[:, 1:] * seen[:, :-1]
-    change[:, 0] = 0.0
-    count = np.maximum(observed, 1.0)
-    correlations = np.stack([_correlations(deviation, count), _correlations(change, count)])
-    weights = np.stack([_levinson(part) for part in correlations])
-    start = np.stack([deviation[:, -ORDER:], change[:, -ORDER:]])
-    if start.shape[2] < ORDER:
-        start = np.pad(start, ((0, 0), (0, 0), (ORDER - start.shape[2], 0)))
-    path = np.empty((2, len(rest), ORDER + reach), np.float32)
-    path[:, :, :ORDER] = start
-    backwards = np.ascontiguousarray(weights[:, :, ::-1])
+def _autoregressions(parts: list[Float32], count: Float32, reach: int) -> tuple[Float32, Float32]:
+    """Each part (rows, columns), zero on average and where missing, continued by the autoregression of Yule
+    and Walker: paths (parts, rows, reach) and first correlations (parts, rows, ORDER)."""
+    correlations = np.stack([_correlations(part, count) for part in parts])
+    rows = parts[0].shape[0]
+    weights = _levinson(correlations.reshape(-1, ORDER + 1))[:, ::-1].astype(np.float32)
+    path = np.zeros((len(parts) * rows, ORDER + reach), np.float32)
+    for k, part in enumerate(parts):
+        start = part[:, -ORDER:]
+        path[k * rows : (k + 1) * rows, ORDER - start.shape[1] : ORDER] = start
     for k in range(reach):
-        path[:, :, ORDER + k] = (path[:, :, k : k + ORDER] * backwards).sum(axis=2)
-    ahead = path[:, :, ORDER:]
-    levels = mean[:, None] + ahead[0]
-    changes = rest[:, -1:] + np.cumsum(ahead[1], axis=1)
-    return (
-        np.stack([levels, changes], axis=1).astype(np.float32),
-        correlations[:, :, 1:].transpose(1, 0, 2).astype(np.float32),
-    )
+        path[:, ORDER + k] = np.einsum("rk,rk->r", path[:, k : k + ORDER], weights)
+    shape = (len(parts), rows, reach)
+    return path[:, ORDER:].reshape(shape), correlations[:, :, 1:]
 
 
 def _correlations(x: Float32, count: Float32) -> Float32:
@@ -372,7 +431,7 @@ def _correlations(x: Float32, count: Float32) -> Float32:
     return out
 
 
-def _levinson(r: Float32) -> Float32:
+def _levinson(r: Float32) -> NDArray[np.float64]:
     """Coefficients (rows, ORDER) of the autoregression with correlations r (Levinson and Durbin)."""
     r = r.astype(np.float64)
     weights = np.zeros((len(r), ORDER))
@@ -384,7 +443,7 @@ def _levinson(r: Float32) -> Float32:
         weights[:, :k] = before - partial[:, None] * before[:, ::-1]
         weights[:, k] = partial
         error *= 1.0 - partial**2
-    return weights.astype(np.float32)
+    return weights
 
 
 def _lags(x: Float32, rest: Float32, span: Ints, periods: tuple[int, int, int], reach: int) -> Float32:

@@ -26,6 +26,8 @@ HARMONICS = 64
 DECAYS = (0.9, 0.6, 0.98)
 # A season is used where the history holds this many of its cycles.
 LEAST_CYCLES = 1.5
+# Histories of this many cycles do without the half cycle at their start.
+SPARE_CYCLES = 3
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,9 @@ def season_of(x: Float32, seen: Float32, span: Ints, period: int, short: int) ->
     columns = cycles * period
     x, seen = _padded(x, columns), _padded(seen, columns)
     deviation = x - _trend(x, span, period, cycles)
-    lead = np.arange(columns) >= (columns - span)[:, None]
-    if (span >= 3 * period).all():
-        lead &= np.arange(columns) >= (columns - span + np.where(span < columns, period // 2, 0))[:, None]
+    # Where a long history starts its trend is a guess: half a cycle is spared. Short ones cannot spare it.
+    spared = np.where((span < columns) & (span >= SPARE_CYCLES * period), period // 2, 0)
+    lead = np.arange(columns) >= (columns - span + spared)[:, None]
     weight = seen * lead
     deviation *= weight
     kernel = _kernel(cycles)
@@ -147,7 +149,7 @@ def _trend(x: Float32, span: Ints, period: int, cycles: int) -> Float32:
     right = columns - half - width
     out[:, half + width :] = last[:, None] + slope[:, None] * np.arange(1, right + 1, dtype=np.float32)
     out[:, :half] = first[:, None] + whole[:, None] * np.arange(-half, 0, dtype=np.float32)
-    short = np.flatnonzero((begin > 0) & (span < 3 * period))
+    short = np.flatnonzero((begin > 0) & (span < SPARE_CYCLES * period))
     if len(short):
         at = np.arange(columns)
         line = first[short, None] + whole[short, None] * (at - (full[short] + half)[:, None])
@@ -214,5 +216,5 @@ def _harmonics(period: int) -> tuple[Float32, Float32]:
     basis = np.where(length > 1e-6, basis / np.maximum(length, 1e-6), 0.0)
     k = np.arange(1, count + 1)
     near = np.exp(-0.5 * ((k[:, None] - k) / (0.75 + 0.25 * k)) ** 2)
-    pool = near / near.sum(axis=0)
+    pool = np.where(near > 1e-6, near, 0.0) / near.sum(axis=0)
     return basis.astype(np.float32), pool.astype(np.float32)

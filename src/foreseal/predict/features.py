@@ -104,7 +104,7 @@ class Backtest:
         sharpness: float,
     ) -> Self:
         """From candidates (origins, B, K, H), outcomes (origins, B, H) and where those are known."""
-        origins, batch, _, widest = tried.shape
+        widest = tried.shape[3]
         thirds = _thirds(np.arange(1, widest + 1), horizon)
         mass = known.astype(np.float32)
         error = np.abs(tried - truth[:, :, None])
@@ -116,11 +116,10 @@ class Backtest:
         errors = np.where(total > 0.0, errors, unit[:, None]).astype(np.float32)
         by_third = ((sums + errors[:, :, None]) / (counts + 1.0)).transpose(0, 2, 1)
         middle = np.median(errors, axis=1)
-        floor = 1e-3 * unit[:, None] + 1e-6
-        relative = (errors + floor) / (middle[:, None] + floor)
-        relative = np.where(valid, relative, np.inf)
-        best = relative.min(axis=1, keepdims=True)
-        weights = np.exp(-sharpness * (relative - best))
+        # What every candidate errs by at least, so that a perfect one does not rule out all others.
+        best = np.where(valid, errors, np.float32(np.inf)).min(axis=1, keepdims=True)
+        relative = (errors - best) / (best + 0.05 * unit[:, None])
+        weights = np.where(valid, np.exp(-sharpness * relative), np.float32(0.0))
         weights /= weights.sum(axis=1, keepdims=True)
         residuals = truth - np.einsum("obkh,bk->obh", tried, weights)
         residuals *= mass
@@ -208,7 +207,8 @@ def overall_features(
     observed = rows.seen.sum(axis=1)
     floor = 0.01 * unit
     at_end = rows.seen[:, ::-1].argmax(axis=1)
-    pooled = backtest.residuals.reshape(batch, -1)
+    shape = backtest.residuals.shape
+    pooled = backtest.residuals.reshape(batch, shape[1] * shape[2])
     parts: list[Float32] = [
         _logged(backtest.errors, backtest, valid),
         np.arcsinh(backtest.bias * per_unit[:, None]),
@@ -227,12 +227,12 @@ def overall_features(
         np.log1p(np.where(periods > 0, rows.span[:, None] / np.maximum(periods, 1), 0.0)),
         (periods > 0).astype(np.float32),
         _strengths(rows),
-        fits.correlations.reshape(batch, -1),
-        np.arcsinh((fits.levels - fits.last[:, None]) * per_unit[:, None]),
-        np.arcsinh(fits.slope * np.array(LINES, np.float32) * per_unit[:, None]),
+        fits.correlations.reshape(batch, 2 * ORDER),
+        np.arcsinh((fits.lines.levels - fits.lines.last[:, None]) * per_unit[:, None]),
+        np.arcsinh(fits.lines.slope * np.array(LINES, np.float32) * per_unit[:, None]),
         np.arcsinh(fits.drift * span * per_unit)[:, None],
-        np.arcsinh(fits.last)[:, None],
-        np.arcsinh((fits.last[:, None] - fits.medians) * per_unit[:, None]),
+        np.arcsinh(fits.lines.last)[:, None],
+        np.arcsinh((fits.lines.last[:, None] - fits.medians) * per_unit[:, None]),
         _changes(rows, unit),
         _bounds(z, rows),
         np.arcsinh(zero)[:, None],
@@ -250,7 +250,7 @@ def patches(rows: Rows, fits: Fits, z: Float32, unit: Float32) -> Float32:
     seen = rows.seen
     value = np.where(seen > 0, z, np.float32(0.0))
     out[:, :, 0] = np.arcsinh(value).reshape(whole)
-    level = fits.levels[:, LEVELS.index(4)]
+    level = fits.lines.levels[:, LEVELS.index(4)]
     rest = (rows.rest - level[:, None]) * (0.25 / unit)[:, None] * seen
     out[:, :, 1] = np.arcsinh(rest).reshape(whole)
     out[:, :, 2] = seen.reshape(whole)

@@ -38,7 +38,7 @@ def autocorrelation(y: Floats) -> tuple[Floats, Ints]:
 
     Missing values take no part; correlations of few pairs are drawn towards zero.
     """
-    rows, length = y.shape
+    length = y.shape[1]
     seen = np.isfinite(y)
     mass = seen.astype(np.float64)
     span = np.where(seen.any(axis=1), length - seen.argmax(axis=1), 0)
@@ -87,10 +87,10 @@ def _first(r: Floats, span: Ints) -> Ints:
     lag = np.arange(2, longest + 1)
     score = r[:, lag] - 0.5 * (_around(r, lag / 2.0) + _around(r, 1.5 * lag))
     peak = (r[:, lag] >= r[:, lag - 1]) & (r[:, lag] >= r[:, lag + 1])
-    # Chance correlations shrink with the history; a lag needs two cycles, and 2 needs more to show itself.
-    bar = PROMINENCE + 2.0 / np.sqrt(np.maximum(span, 1.0))
+    # Chance correlations shrink with the history, and a lag that is a large part of it needs to show more.
+    bar = PROMINENCE + 1.5 / np.sqrt(np.maximum(span, 1.0))
     usable = peak & (2 * lag <= span[:, None]) & (r[:, lag] > 0.1)
-    score = np.where(usable, score, -np.inf)
+    score = np.where(usable, score - 0.6 * lag / np.maximum(span, 1)[:, None], -np.inf)
     best = score.max(axis=1)
     good = score >= np.maximum(0.85 * best, bar)[:, None]
     found = np.where(good.any(axis=1), lag[good.argmax(axis=1)], 0)

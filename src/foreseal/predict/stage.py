@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foreseal.predict import candidates as made
-from foreseal.predict.candidates import CANDIDATES, Fits, Rows
+from foreseal.predict.candidates import CANDIDATES, Fits, Lines, Rows
 from foreseal.predict.decomposition import Flags, Float32, Ints
 from foreseal.predict.features import LOCAL, OVERALL, Backtest, local_features, overall_features, patches
 from foreseal.predict.periods import detect
@@ -35,7 +35,7 @@ HORIZON = 48
 SHARPNESS = 4.0
 
 Floats = NDArray[np.float64]
-What = TypeVar("What", Rows, Fits)
+What = TypeVar("What", Rows, Fits, Lines)
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ def stage(
 ) -> Stage:
     """The stage of right-aligned series y (B, T) at ``steps`` (S,) >= 1 ahead of the last column.
 
-    NaN and infinities are missing. ``periods`` (B, 3) gives up to three seasons in steps, 0 for none; without
-    it they are detected. Of a T above 1024 the older part serves seasons and lags only. Every value that
-    comes back is finite, ``residuals`` apart.
+    NaN and infinities are missing. ``periods`` (B, 3) gives up to three seasons in steps, 0 for none; those
+    of a row that holds -1, and without it all, are detected. Of a T above 1024 the older part serves seasons
+    and lags only. Every value that comes back is finite, ``residuals`` apart.
     """
     y = np.asarray(y, np.float64)
     steps = np.asarray(steps, np.int64)
@@ -88,7 +88,13 @@ def stage(
         y = np.pad(y, ((0, 0), (32 - y.shape[1], 0)), constant_values=np.nan)
     if y.shape[1] % 32:
         y = np.pad(y, ((0, 0), (32 - y.shape[1] % 32, 0)), constant_values=np.nan)
-    periods = detect(y) if periods is None else np.array(periods, np.int64)
+    if periods is None:
+        periods = detect(y)
+    else:
+        periods = np.array(periods, np.int64)
+        unknown = (periods < 0).any(axis=1)
+        if unknown.any():
+            periods[unknown] = detect(y[unknown])
     order = np.lexsort(periods.T)
     rows = max(32, CHUNK // y.shape[1])
     with np.errstate(all="ignore"):
@@ -135,10 +141,14 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
         log_rows = made.take_apart(
             _cut(x, offsets[:, which]), np.tile(periods[which], (times, 1)), reach, full=False
         )
-        log_fits = made.fit(log_rows, 1)
+        log_fits = made.fit(log_rows, 1, full=False)
         units = np.stack([log_centre[which], centre[which], scale[which]])
         logs = _from_logs(
-            _rows(log_rows, 0, count), _rows(log_fits, 0, count), made.plain(out[which], _sum(now, which, steps)), units, steps
+            _rows(log_rows, 0, count),
+            _rows(log_fits, 0, count),
+            made.plain(out[which], _sum(now, which, steps)),
+            units,
+            steps,
         )
         past_logs = _from_logs(
             _rows(log_rows, count, None),
@@ -248,7 +258,7 @@ def _origins(n: Ints, span: Ints, periods: Ints, origins: int) -> tuple[Ints, In
 
 def _cut(x: Float32, offsets: Ints) -> Float32:
     """Each row whole, then without its last columns, as many as each of ``offsets`` (origins, B) says, moved
-    to the right end; ((origins + 1) * B, T). A row cut by 0 is whole again and takes no part in a backtest."""
+    to the right end; ((origins + 1) * B, T). A row cut by 0 stays whole and takes no part in a backtest."""
     batch, length = x.shape
     most = int(offsets.max(initial=0))
     padded = np.concatenate([np.full((batch, most), np.nan, x.dtype), x], axis=1)
@@ -277,7 +287,7 @@ def _logarithms(level: Floats) -> tuple[Flags, Floats]:
     high = np.where(finite, recent, -np.inf).max(axis=1)
     count = finite.sum(axis=1)
     everywhere = np.nanmin(np.where(np.isfinite(level), level, np.inf), axis=1) > 0.0
-    ok = everywhere & (count >= 4) & (high > 1.1 * low) & (high < 1e5 * low)
+    ok = everywhere & (count >= 4) & (high > 1.1 * low) & (high < 1e9 * low)
     logs = np.where(finite & ok[:, None], np.log(np.where(finite & ok[:, None], recent, 1.0)), 0.0)
     return ok, logs.sum(axis=1) / np.maximum(count, 1)
 
@@ -320,5 +330,9 @@ def _loss_scale(rows: Rows, backtest: Backtest, z: Float32, periods: Ints, unit:
 
 def _rows(what: What, low: int, high: int | None) -> What:
     """Some of the rows, as views."""
-    parts = {field.name: getattr(what, field.name)[low:high] for field in dataclasses.fields(what)}
+    parts = {}
+    for field in dataclasses.fields(what):
+        part = getattr(what, field.name)
+        if part is not None:
+            parts[field.name] = _rows(part, low, high) if isinstance(part, Lines) else part[low:high]
     return dataclasses.replace(what, **parts)
