@@ -116,7 +116,9 @@ def _families(rng: np.random.Generator, bucket: int, size: int) -> NDArray[np.st
     quotas = QUOTAS[bucket]
     edges = np.cumsum(list(quotas.values())) / sum(quotas.values())
     points = (np.arange(size) + rng.random()) / size
-    return np.array(list(quotas))[np.searchsorted(edges, points).clip(max=len(quotas) - 1)]
+    drawn = np.array(list(quotas))[np.searchsorted(edges, points).clip(max=len(quotas) - 1)]
+    # A mixture needs something to mix.
+    return np.where((drawn == "mixup").all(), "trend", drawn)
 
 
 def _hints(rows: Rows, periods: Floats) -> Floats:
