@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from foreseal.errors import Refused, UsageError
 from foreseal.seal import log as log_module
-from foreseal.seal.audit import audit_files
+from foreseal.seal.audit import audit_files, audit_rest
 from foreseal.seal.batch import Batcher
 from foreseal.seal.disk import write_files
 from foreseal.seal.lock import LogLock
@@ -216,5 +216,6 @@ def test_a_log_that_goes_on_after_a_failed_append_leaves_nothing_wrong_behind(
                 log.append(fresh)
             whole += fresh
             audit = audit_files(log.folder, log.checkpoint)
+            audit_rest(audit, log.folder, log.size, ())
             assert audit.problems == []
             assert audit.entries == whole

@@ -58,9 +58,9 @@ def command(log: str | None, policy: Path | None, out: Path, wait: float, folder
 
 def _asked(policy: Path | None, log: str | None, folder: str) -> tuple[Policy, str | None]:
     if policy:
-        from foreseal.seal.policy import parse_policy
+        from foreseal.seal.policy import read_policy
 
-        return parse_policy(policy.read_text("utf-8", "surrogateescape")), log
+        return read_policy(policy), log
     from foreseal.run import Project
 
     project = Project.open(folder)

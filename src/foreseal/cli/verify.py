@@ -72,16 +72,12 @@ def command(
 
 
 def _trusted(keys: tuple[str, ...], policy: Path | None, folder: str, paths: tuple[Path, ...]) -> Policy:
-    from foreseal.errors import DataError
-    from foreseal.seal.policy import Policy, parse_policy
+    from foreseal.seal.policy import Policy, read_policy
     from foreseal.settings import FILE_NAME
 
     trusted = Policy.of(keys)
     if policy:
-        try:
-            found = parse_policy(policy.read_text("utf-8"))
-        except UnicodeDecodeError:
-            raise DataError(f"{policy} is not a policy file: it is not UTF-8.") from None
+        found = read_policy(policy)
         trusted = replace(found, logs=tuple(dict.fromkeys((*trusted.logs, *found.logs))))
     if not trusted.logs and (not paths or (Path(folder) / FILE_NAME).is_file()):
         from foreseal.run import Project
@@ -114,17 +110,35 @@ def _attestor(tsa: Path | None, folder: str, paths: tuple[Path, ...], *, outside
 
 
 def _check(path: Path, trusted: Policy, attest: Attestor, targets: tuple[str, ...] = ()) -> Verdict:
-    from foreseal.seal.disclosure import SUFFIX, verify_disclosure
+    from foreseal.errors import ProofError, UsageError
+    from foreseal.seal.disclosure import MAX_DISCLOSURE, SUFFIX, verify_disclosure
+    from foreseal.seal.disk import read_file
     from foreseal.seal.evidence import verify_evidence
-    from foreseal.seal.verify import verify_log, verify_receipt
+    from foreseal.seal.problem import Problem
+    from foreseal.seal.reader import CHECKPOINT
+    from foreseal.seal.receipt import MAX_RECEIPT
+    from foreseal.seal.verify import refused, verify_log, verify_receipt
+    from foreseal.settings import FILE_NAME
 
+    if (path / FILE_NAME).is_file() and not (path / CHECKPOINT).exists():
+        raise UsageError(
+            f"{path} is a project, neither evidence nor the published folder of a log.",
+            hint=f"Check all of it: foreseal verify -C {path}\n"
+            f"For others to check: foreseal evidence -C {path}",
+        )
     # Evidence ships no hash tiles; the published folder of a log always has those of level 0.
     if path.is_dir() and (path / "tile" / "0").is_dir():
         return verify_log(path, trusted, targets, attest)
     if path.is_dir() or path.suffix == ".zip":
         return verify_evidence(path, trusted, targets, attest)
-    check = verify_disclosure if path.suffix == SUFFIX else verify_receipt
-    return check(path.read_bytes(), trusted)
+    check, limit = (
+        (verify_disclosure, MAX_DISCLOSURE) if path.suffix == SUFFIX else (verify_receipt, MAX_RECEIPT)
+    )
+    try:
+        data = read_file(path, limit)
+    except ProofError as error:
+        return refused(Problem.of(error, "receipt"))
+    return check(data, trusted)
 
 
 def _project(folder: str, trusted: Policy, attest: Attestor, targets: tuple[str, ...]) -> dict[str, Verdict]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +30,8 @@ from foreseal.seal.tiles import (
 )
 
 MAX_PROBLEMS = 1000
+
+_PAYLOADS = "payload/sha256/"
 
 
 @dataclass(slots=True)
@@ -72,7 +76,6 @@ def audit_files(folder: Path, checkpoint: Checkpoint) -> Audit:
         _blame_entries(audit, checkpoint, stored, leaves)
     for index in bundles:
         audit.entries += bundles[index] or ()
-    _check_strays(audit, folder, checkpoint.size)
     return audit
 
 
@@ -127,22 +130,32 @@ def _blame_entries(
         audit.problems.append(Problem(text, "root"))
 
 
-def _check_strays(audit: Audit, folder: Path, size: int) -> None:
-    """Files that the checkpoint does not account for: harmless remains are noted, others are problems."""
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if not path.is_file() or name == CHECKPOINT:
+def audit_rest(audit: Audit, folder: Path, size: int, held: Collection[str]) -> None:
+    """Every other file: harmless remains are noted, what does not belong to the log is a problem.
+
+    Payloads must have the digest that is their name; those of the digests ``held`` have been seen to.
+    """
+    seen = {f"{_PAYLOADS}{digest}" for digest in held}
+    for name in sorted(_names(folder), key=lambda name: name.split("/")):
+        if name in seen or name == CHECKPOINT:
             continue
         if cosigned_size(name) is not None or token_size(name) is not None:
             continue
+        path = folder / name
         if is_temporary(path):
             audit.notes.append(f"{name} was left by an interrupted write.")
-        elif name.startswith("payload/sha256/") and name.count("/") == 2:
+        elif name.startswith(_PAYLOADS) and name.count("/") == 2:
             if not _holds(path):
                 text = f"{name} does not hold the payload of this digest."
                 audit.problems.append(Problem(text, "payload-differs"))
         else:
             _check_tile_stray(audit, folder, name, size)
+
+
+def _names(folder: Path) -> Iterator[str]:
+    for place, _, names in os.walk(folder):
+        prefix = "" if place == str(folder) else f"{Path(place).relative_to(folder).as_posix()}/"
+        yield from (prefix + name for name in names if os.path.isfile(f"{place}/{name}"))
 
 
 def _holds(path: Path) -> bool:

@@ -52,6 +52,8 @@ def open_box(path: Path) -> Iterator[Box]:
     if path.is_dir():
         yield Folder(path)
         return
+    if not path.is_file():
+        raise unsafe(f"{path.name} is not a regular file.")
     try:
         file = path.open("rb")
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -67,13 +68,19 @@ def is_temporary(path: Path) -> bool:
 
 
 def read_file(path: Path, limit: int) -> bytes:
-    """Read a file of at most ``limit`` bytes. Raises `Tampered` if it is missing, `Malformed` if longer."""
+    """Read a file of at most ``limit`` bytes. Raises `Tampered` if it is missing, `Malformed` if longer.
+
+    Devices and pipes, which may never end, are `Malformed` too.
+    """
     try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise Malformed(f"{path} is not a regular file.")
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            data = file.read(limit + 1) if about.st_size <= limit else b""
     except (FileNotFoundError, NotADirectoryError):
         raise Tampered(f"{path} is missing.") from None
-    if len(data) > limit:
+    if max(len(data), about.st_size) > limit:
         raise Malformed(f"{path} has more than {limit} bytes.")
     return data
 

@@ -104,6 +104,7 @@ def parse_note(data: bytes) -> Note:
     """Parse a signed note strictly: what is accepted prints back to the same bytes."""
     if len(data) > MAX_NOTE:
         raise Malformed(f"a signed note has {len(data)} bytes; the limit is {MAX_NOTE}.")
+    check_line_ends(data, "a signed note")
     try:
         content = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -120,6 +121,12 @@ def parse_note(data: bytes) -> Note:
     if bytes(note) != data:
         raise Malformed("a signed note is not in its canonical form.")
     return note
+
+
+def check_line_ends(data: bytes, what: str) -> None:
+    """Name what a mail program or an editor did: a signature is over LF and nothing else."""
+    if b"\r\n" in data:
+        raise Malformed(f"{what} has lines that end in CR LF, as on Windows, not in LF, as it was written.")
 
 
 def parse_signature(line: str) -> Signature:

@@ -19,10 +19,12 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
-from foreseal.errors import Malformed, SettingsError, UsageError
+from foreseal.errors import Malformed, ProofError, SettingsError, UsageError
 from foreseal.seal.checkpoint import Checkpoint, open_checkpoint
 from foreseal.seal.cosignature import parse_witness
+from foreseal.seal.disk import read_file
 from foreseal.seal.note import MAX_SIGNATURES, Ed25519Verifier, Note, Verifier, parse_note, parse_vkey
 from foreseal.seal.quorum import Group, Part, Witness, check_group, met, overlap
 
@@ -187,6 +189,16 @@ class Policy:
         )
 
 
+def read_policy(path: Path) -> Policy:
+    """The policy in a file. Raises `SettingsError` if there is none."""
+    try:
+        return parse_policy(read_file(path, 4 * MAX_POLICY).decode())
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not a policy file: it is not UTF-8.") from None
+    except ProofError as error:
+        raise SettingsError(error.message) from None
+
+
 def parse_policy(text: str) -> Policy:
     """Parse a policy file. Raises `SettingsError` naming the line that is wrong or not supported."""
     if len(text) > MAX_POLICY:
@@ -200,6 +212,8 @@ def parse_policy(text: str) -> Policy:
             known = all(char >= " " or char == "\t" for char in line) and found.take(words)
         except (Malformed, UsageError) as error:
             raise SettingsError(f"line {number} of the policy: {error.message}", hint=error.hint) from None
+        if not known and line.endswith("\r"):
+            raise SettingsError(f"line {number} of the policy ends in CR LF, as on Windows.", hint="Use LF.")
         if not known:
             raise SettingsError(
                 f"line {number} of the policy is not understood: {line.strip()[:80]!r}.",

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from foreseal.errors import Malformed
 from foreseal.merkle import HASH_SIZE, leaf_hash, verify_inclusion
 from foreseal.seal.checkpoint import Checkpoint, parse_index, read_checkpoint
-from foreseal.seal.note import MAX_NOTE, decode_base64, encode_base64
+from foreseal.seal.note import MAX_NOTE, check_line_ends, decode_base64, encode_base64
 from foreseal.seal.tiles import MAX_ENTRY_BYTES
 
 SUFFIX = ".tlog-proof"
@@ -63,6 +63,7 @@ def parse_receipt(data: bytes) -> Receipt:
     """Parse a receipt strictly: what is accepted prints back to the same bytes."""
     if len(data) > MAX_RECEIPT:
         raise Malformed(f"a receipt has {len(data)} bytes; the limit is {MAX_RECEIPT}.")
+    check_line_ends(data, "a receipt")
     head, gap, checkpoint = data.partition(b"\n\n")
     try:
         lines = head.decode("ascii").split("\n")

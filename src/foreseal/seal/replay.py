@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from foreseal.errors import ProofError
 from foreseal.seal.anchor import Times
-from foreseal.seal.entry import Entry, parse_entry
+from foreseal.seal.entry import Entry, parse_entries
 from foreseal.seal.history import History
 from foreseal.seal.identity import find_revocations
 from foreseal.seal.problem import Problem
@@ -22,21 +22,13 @@ def replay(
     """Everything that the entries of a log, from the first on, say and prove together."""
     entries = tuple(entries)
     history = History(read, revoked=find_revocations(entries), targets=targets, sealing=sealing)
-    # All signatures first: in turns with payloads, each drives the other out of the CPU's caches.
-    for each in [_parse(index, raw) for index, raw in enumerate(entries)]:
-        if isinstance(each, Problem):
-            history.skip(each)
+    for index, each in enumerate(parse_entries(entries)):
+        if isinstance(each, ProofError):
+            history.skip(Problem.of(each, "canonical", f"entry {index}", index))
         else:
             history.add(each)
     _name_left_out(history)
     return history
-
-
-def _parse(index: int, raw: bytes) -> Entry | Problem:
-    try:
-        return parse_entry(raw)
-    except ProofError as error:
-        return Problem.of(error, "canonical", f"entry {index}", index)
 
 
 def skipped_cutoffs(history: History) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from foreseal.errors import ProofError, Tampered
 from foreseal.merkle import leaf_hash
 from foreseal.seal.anchor import Attested, Attestor, Earliest, read_tokens, unchecked
-from foreseal.seal.audit import audit_files
+from foreseal.seal.audit import audit_files, audit_rest
 from foreseal.seal.checkpoint import read_checkpoint
 from foreseal.seal.cosigned import check_heads, read_cosigned, time_statements
 from foreseal.seal.disk import read_file
@@ -124,7 +124,15 @@ def verify_log(
     attested = attest(read_tokens(folder), head.checkpoint.origin, entries)
     # Timestamps come at intervals: they can date what witnesses saw too late, and condemn nothing.
     times = Earliest(sealing, attested.times) if policy.witnesses else None
-    found = replay(entries, Payloads(folder).get, targets, times)
+    payloads, held = Payloads(folder), set[str]()
+
+    def read(digest: str, size: int) -> bytes:
+        data = payloads.get(digest, size)
+        held.add(digest)
+        return data
+
+    found = replay(entries, read, targets, times)
+    audit_rest(audit, folder, head.checkpoint.size, held)
     return conclude(policy, head, found, audit.problems, audit.notes, beside if sound else (), attested)
 
 

@@ -619,8 +619,10 @@ class Receipt(NamedTuple):
     path: list[bytes]
     checkpoint: bytes
 
+LONGEST = (1 << 20) + 2 * 65535 + 64 * 67
+
 def read_receipt(data: bytes) -> Receipt:
-    need(len(data) <= (1 << 20) + 2 * 65535 + 64 * 67, "receipt", "it is too large.")
+    need(len(data) <= LONGEST, "receipt", "it is too large.")
     head, gap, checkpoint = data.partition(b"\n\n")
     lines = utf8(head, "receipt").split("\n")
     shape = gap and 3 <= len(lines) <= 66 and lines[0] == "c2sp.org/tlog-proof@v1"
@@ -1225,7 +1227,10 @@ def check_receipts(box: Box, policy: Policy, raws: list[bytes], leaves: list[byt
 def verify(path: Path, policy: Policy, targets: set[str]) -> Verdict:
     try:
         is_log = path.is_dir() and (path / "tile" / "0").is_dir()
+        plain = path.is_dir() or stat.S_ISREG(path.stat().st_mode)
+        need(plain, "container" if path.suffix == ".zip" else "receipt", "it is not a regular file.")
         if path.is_dir() or path.suffix == ".zip": return judge_files(Box(path), policy, targets, is_log)
+        need(path.stat().st_size <= LONGEST, "receipt", "it is too large.")
         return judge_receipt(path.read_bytes(), policy)
     except Wrong as error:
         verdict = Verdict()

@@ -1,0 +1,82 @@
+"""What verify says of files that are not what they should be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from projects import go, make_project
+
+from foreseal.cli import main
+from foreseal.run import Project
+from foreseal.run.receipts import write_receipts
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("FORESEAL_STATE", str(tmp_path / "state"))
+    made = make_project(tmp_path / "small", last="2024-02-01")
+    go(made)
+    return made
+
+
+def verify(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(["verify", *map(str, args)])
+    out, err = capsys.readouterr()
+    return int(stop.value.code or 0), out + err
+
+
+@pytest.mark.parametrize("name", ["a.tlog-proof", "a.disclosure", "a.zip"])
+def test_a_file_that_never_ends_or_is_huge_is_refused_before_it_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    endless, huge = tmp_path / name, tmp_path / "huge" / name
+    endless.symlink_to("/dev/zero")
+    huge.parent.mkdir()
+    with huge.open("wb") as file:
+        file.truncate(1 << 40)
+    code, said = verify(capsys, endless)
+    assert (code, "is not a regular file" in said) == (1, True), said
+    assert verify(capsys, huge)[0] == 1
+    pipe = tmp_path / "pipe" / name
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    code, said = verify(capsys, pipe)
+    assert (code, "is not a regular file" in said) == (1, True), said
+
+
+def test_a_policy_that_never_ends_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "log").mkdir()
+    for command in (["verify", str(tmp_path / "log")], ["monitor"]):
+        with pytest.raises(SystemExit) as stop:
+            main([*command, "--policy", "/dev/zero"])
+        assert (stop.value.code, "is not a regular file" in capsys.readouterr().err) == (2, True)
+
+
+def test_the_folder_of_a_project_is_told_from_evidence(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = verify(capsys, project.folder)
+    assert code == 2
+    assert f"foreseal verify -C {project.folder}" in said
+    assert f"foreseal evidence -C {project.folder}" in said
+
+
+def test_line_endings_that_a_mail_program_changed_are_named(
+    project: Project, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    key = project.settings.seal.key
+    (path, *_) = write_receipts(project)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    code, said = verify(capsys, path, "--key", key)
+    assert (code, "CR LF" in said) == (1, True), said
+    checkpoint = project.log_folder / "checkpoint"
+    checkpoint.write_bytes(checkpoint.read_bytes().replace(b"\n", b"\r\n"))
+    code, said = verify(capsys, project.log_folder, "--key", key)
+    assert (code, "CR LF" in said) == (1, True), said
+    policy = tmp_path / "policy.txt"
+    policy.write_bytes(f"log {key}\r\nquorum none\r\n".encode())
+    code, said = verify(capsys, project.log_folder, "--policy", policy)
+    assert (code, "CR LF" in said) == (2, True), said
