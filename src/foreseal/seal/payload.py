@@ -82,9 +82,10 @@ class Layout:
 
     def _read(self, table: Sequence[Sequence[str]]) -> list[Row]:
         width = len(self.columns)
-        for number, row in enumerate(table, start=1):
-            if len(row) != width:
-                raise Malformed(f"row {number} of a {self.name} payload has {len(row)} cells, not {width}.")
+        widths = list(map(len, table))
+        if widths.count(width) != len(table):
+            number, other = next((n, other) for n, other in enumerate(widths, start=1) if other != width)
+            raise Malformed(f"row {number} of a {self.name} payload has {other} cells, not {width}.")
         cells = zip(*table, strict=True) if table else [()] * width
         columns = [self._read_column(column, each) for column, each in zip(self.columns, cells, strict=True)]
         for before, after in itertools.pairwise(columns[self.keys :] if self.ascending else ()):
@@ -107,10 +108,11 @@ class Layout:
 
     def _check_order(self, values: Sequence[Row]) -> None:
         keys = [value[: self.keys] for value in values]
-        for number, (before, after) in enumerate(itertools.pairwise(keys), start=2):
-            if before >= after:
-                what = "appears twice" if before == after else "is out of order"
-                raise Malformed(f"row {number} of a {self.name} payload {what}.")
+        wrong = list(map(operator.ge, keys, keys[1:]))
+        if True in wrong:
+            at = wrong.index(True)
+            what = "appears twice" if keys[at] == keys[at + 1] else "is out of order"
+            raise Malformed(f"row {at + 2} of a {self.name} payload {what}.")
 
 
 @lru_cache(maxsize=256)
