@@ -42,6 +42,11 @@ class Examples:
         target[found.constant] = np.nan
         return cls(inputs(found), target, found.loss_scale.astype(np.float32), series.bucket)
 
+    def every(self, parts: int, first: int) -> Examples:
+        """Every so-manyth series: families lie together in a batch, so each part has its share of all."""
+        some = {name: np.ascontiguousarray(array[first::parts]) for name, array in self.inputs.items()}
+        return Examples(some, self.target[first::parts], self.loss_scale[first::parts], self.bucket)
+
 
 def inputs(found: Stage) -> dict[str, Floats]:
     return {name: np.ascontiguousarray(getattr(found, name), np.float32) for name in INPUTS}

@@ -8,12 +8,14 @@ changes nothing, for they are used in order.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -33,12 +35,16 @@ WORST = 15.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What determines a run. After batch ``anneal_from`` the rate falls to a fiftieth over ``anneal``."""
+    """What determines a run: batches of ``size`` series, learnt from in ``parts`` updates.
+
+    After batch ``anneal_from`` the rate falls to a fiftieth over ``anneal`` batches.
+    """
 
     seed: int = 1
     size: int = 256
+    parts: int = 2
     rate: float = 1.5e-3
-    warm_up: int = 200
+    warm_up: int = 100
     decay: float = 0.01
     average: float = 0.999
     clip: float = 1.0
@@ -112,15 +118,19 @@ class Run:
             "random": torch.get_rng_state(),
             "generator": VERSION,
             "stage": STAGE_VERSION,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
         }
 
     def step(self, batch: Examples) -> float:
-        """Learn from one batch; the mean loss of the series that counted."""
+        """Learn from one batch, a part at a time; the mean loss of the series that counted."""
         self.number += 1
         self.series += len(batch.target)
         for group in self.optimiser.param_groups:
             group["lr"] = self.plan.rate_at(self.number)
+        parts = [self._update(batch.every(self.plan.parts, k)) for k in range(self.plan.parts)]
+        return sum(parts) / len(parts)
+
+    def _update(self, batch: Examples) -> float:
         self.optimiser.zero_grad(set_to_none=True)
         each = losses(self.network, batch, weighed=True)
         counted = (each.detach() < WORST).to(each.dtype)
@@ -128,10 +138,9 @@ class Run:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip)
         self.optimiser.step()
-        keep = self.plan.average_at(self.number)
         with torch.no_grad():
             new = [value.detach() for value in self.network.parameters()]
-            torch._foreach_lerp_(list(self.averaged.values()), new, 1 - keep)
+            torch._foreach_lerp_(list(self.averaged.values()), new, 1 - self.plan.average_at(self.number))
         return float(loss.detach())
 
     def average(self) -> Network:
@@ -178,6 +187,13 @@ def held_out(seed: int) -> list[Examples]:
     return [fixed_examples(seed, VALIDATION + k, 256, bucket) for bucket in BUCKETS for k in range(3)]
 
 
+def _end_with_parent() -> None:
+    """A worker whose run was killed must not wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
 def _timed(seed: int, number: int, size: int) -> tuple[Examples, float]:
     begun = time.process_time()
     return examples(seed, number, size), time.process_time() - begun
@@ -190,7 +206,7 @@ def stream(plan: Plan, after: int, workers: int) -> Iterator[tuple[Examples, flo
             after += 1
             yield examples(plan.seed, after, plan.size), 0.0
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         waiting: deque[Future[tuple[Examples, float]]] = deque()
         while True:
             while len(waiting) < 3 * workers:

@@ -1,0 +1,116 @@
+"""A run that is cut and taken up is the same run, bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from tests.conftest import require
+
+require("torch")
+import torch  # noqa: E402
+from pretrain import checkpoint, training  # noqa: E402
+from pretrain.network import Network, Shape  # noqa: E402
+from pretrain.training import Plan, Run, losses, stream, train  # noqa: E402
+
+PLAN = Plan(seed=9, size=16, warm_up=5)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def small_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        training, "held_out", lambda seed: [training.fixed_examples(seed, 5, 8, b) for b in (64,)]
+    )
+    monkeypatch.setattr(training, "validation", lambda network, held: {"all": 0.0})
+
+
+def begin() -> Run:
+    torch.manual_seed(PLAN.seed)
+    first = training.examples(PLAN.seed, 1, 4).inputs
+    sizes = [first[name].shape[-1] for name in ("candidates", "local", "overall")]
+    return Run(PLAN, Network(Shape(*sizes, width=32, feed=32, trunk=32, decoder=32, layers=1)))
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def go(run: Run, folder: Path, until: int, workers: int = 0) -> Run:
+    train(run, folder, "latest", until, workers, save_every=0.0, look_every=5)
+    return run
+
+
+def test_twenty_steps_are_ten_and_ten_more_from_the_checkpoint_bit_for_bit(tmp_path: Path) -> None:
+    whole = go(begin(), tmp_path / "whole", 20)
+    go(begin(), tmp_path / "cut", 10)
+    taken_up = go(Run.resume(checkpoint.load(tmp_path / "cut" / "latest.pt")), tmp_path / "cut", 20)
+    assert taken_up.number == whole.number == 20
+    assert taken_up.series == whole.series == 320
+    assert same(whole.network.state_dict(), taken_up.network.state_dict())
+    assert same(whole.averaged, taken_up.averaged)
+    one, other = whole.optimiser.state_dict()["state"], taken_up.optimiser.state_dict()["state"]
+    assert all(same(one[key], other[key]) for key in one)
+
+
+def test_batches_prepared_elsewhere_are_the_same_batches() -> None:
+    here, there = stream(PLAN, 3, 0), stream(PLAN, 3, 1)
+    for _ in range(3):
+        (one, _), (other, _) = next(here), next(there)
+        assert all((one.inputs[name] == other.inputs[name]).all() for name in one.inputs)
+    there.close()  # type: ignore[attr-defined]
+
+
+def test_log_lines_after_the_checkpoint_are_dropped_when_a_run_is_taken_up(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    for number in (5, 10, 15):
+        checkpoint.append(log, {"batch": number})
+    checkpoint.truncate(log, 10)
+    assert [json.loads(line)["batch"] for line in log.read_text().splitlines()] == [5, 10]
+
+
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "latest.pt"
+    checkpoint.save(file, {"number": 1})
+
+    def cut(state: object, out: object) -> None:
+        out.write(b"half")  # type: ignore[attr-defined]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", cut)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save(file, {"number": 2})
+    assert checkpoint.load(file) == {"number": 1}
+
+
+def test_a_checkpoint_of_another_stage_is_refused() -> None:
+    state = begin().state() | {"stage": -1}
+    with pytest.raises(SystemExit, match="Start a new run"):
+        Run.resume(state)
+
+
+def test_the_rate_warms_up_stays_and_falls_in_an_annealing_phase() -> None:
+    plan = Plan(rate=1.0, warm_up=10)
+    assert [plan.rate_at(n) for n in (5, 10, 5000)] == [0.5, 1.0, 1.0]
+    annealed = dataclasses.replace(plan, anneal_from=5000, anneal=100)
+    assert annealed.rate_at(5050) == pytest.approx(0.5)
+    assert annealed.rate_at(5100) == pytest.approx(0.02)
+
+
+def test_training_lowers_the_loss_of_a_batch() -> None:
+    run = begin()
+    batch = training.examples(PLAN.seed, 2, 64)
+    with torch.no_grad():
+        before = float(losses(run.network, batch).nanmean())
+    for _ in range(15):
+        run.step(batch)
+    with torch.no_grad():
+        assert float(losses(run.network, batch).nanmean()) < before
