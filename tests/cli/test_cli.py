@@ -226,3 +226,36 @@ def test_doctor_tells_that_the_next_run_would_refuse(
     code, out, _ = shell("doctor", "-C", folder)
     assert code == 1
     assert "seal adopt" in out
+
+
+def test_a_wrong_log_key_is_called_one_and_nothing_is_advised_to_be_removed(
+    shell: Shell, tmp_path: Path
+) -> None:
+    folder, other = make_project(tmp_path / "p").folder, make_project(tmp_path / "q").folder
+    shell("run", "-C", folder, "--no-report")
+    wrong = (other / "keys" / "log.pem").read_bytes()
+    (folder / "keys" / "log.pem").write_bytes(wrong)
+    for verb in ("run", "doctor"):
+        _, out, err = shell(verb, "-C", folder)
+        assert "log.pem is not the key that [seal] names" in out + err
+        assert "remove" not in out + err
+    assert shell("run", "-C", folder)[0] == 3
+
+
+def test_adopting_wants_evidence_from_elsewhere(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_project(tmp_path / "p").folder
+    shell("run", "-C", folder)
+    receipt = folder / "out" / "receipts" / "next_day" / "00000-us.tlog-proof"
+    copy = tmp_path / "checkpoint"
+    copy.write_bytes((folder / "log" / "checkpoint").read_bytes())
+    monkeypatch.setenv("FORESEAL_STATE", str(tmp_path / "another"))
+    for own in (folder / "log" / "checkpoint", receipt):
+        code, _, err = shell("seal", "adopt", own, "-C", folder)
+        assert (code, "came with the project" in err) == (2, True)
+    for name, data in (("x.tlog-proof", b"garbage"), ("y", b"garbage"), ("z", copy.read_bytes() + b"\n")):
+        (tmp_path / name).write_bytes(data)
+        assert shell("seal", "adopt", tmp_path / name, "-C", folder)[0] == 2, name
+    assert shell("seal", "adopt", copy, "-C", folder)[0] == 0
+    assert shell("run", "-C", folder, "--no-report")[0] == 0

@@ -35,20 +35,32 @@ def adopt(folder: str, checkpoint: Path, here: str, as_json: bool) -> None:
     """Take a restored log into use, after comparing it with CHECKPOINT.
 
     CHECKPOINT is the latest checkpoint of this log that you hold from elsewhere: a copy, a witness, or a
-    receipt (.tlog-proof), which carries one. The log on disk must extend it.
+    receipt (.tlog-proof), which carries one. The log on disk must extend it. What came with the project, in
+    log/ or out/, is not taken.
     """
+    from foreseal.errors import Malformed, UsageError
     from foreseal.run import Project
+    from foreseal.seal.checkpoint import read_checkpoint
     from foreseal.seal.disk import read_file
     from foreseal.seal.log import Log
     from foreseal.seal.receipt import MAX_RECEIPT, SUFFIX, parse_receipt
 
     terminal = Terminal(as_json)
     project = Project.open(here or folder)
-    trusted = read_file(checkpoint, MAX_RECEIPT)
-    if checkpoint.suffix == SUFFIX:
-        receipt = parse_receipt(trusted)
-        receipt.check()
-        trusted = receipt.checkpoint
+    if any(checkpoint.resolve().is_relative_to((project.folder / room).resolve()) for room in ("log", "out")):
+        raise UsageError(
+            f"{checkpoint} came with the project, so it says nothing about what is missing from it.",
+            hint="Give one that you hold from elsewhere: a copy, a witness, a receipt that you sent away.",
+        )
+    try:
+        trusted = read_file(checkpoint, MAX_RECEIPT)
+        if checkpoint.suffix == SUFFIX:
+            receipt = parse_receipt(trusted)
+            receipt.check()
+            trusted = receipt.checkpoint
+        read_checkpoint(trusted)
+    except Malformed as error:
+        raise UsageError(f"{checkpoint} is neither a checkpoint nor a receipt: {error.message}") from None
     found = Log.adopt(project.log_folder, project.signer(), trusted)
     terminal.say(f"The log {found.origin} continues at {found.size} entries.")
     terminal.result({"origin": found.origin, "size": found.size})

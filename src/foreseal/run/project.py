@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from foreseal import settings as toml
 from foreseal.apps import App, find
-from foreseal.errors import SettingsError, SetupError
+from foreseal.errors import KeyMissing, SettingsError, SetupError
 from foreseal.options import build
 from foreseal.records import Target
 from foreseal.run import declare
@@ -150,7 +150,15 @@ class Project:
         return load_key(self.folder / "keys" / "author.pem", passphrase())
 
     def signer(self) -> Signer:
-        return Signer(self.settings.seal.origin, load_key(self.folder / "keys" / "log.pem", passphrase()))
+        """The log's key. Raises `KeyMissing` if it is another than the settings name."""
+        path = self.folder / "keys" / "log.pem"
+        signer = Signer(self.settings.seal.origin, load_key(path, passphrase()))
+        if self.settings.seal.key and signer.verifier != self.trusted():
+            raise KeyMissing(
+                f"{path} is not the key that [seal] names.",
+                hint="Restore the right one from the place where you keep the keys. Touch nothing else.",
+            )
+        return signer
 
     def open_log(self) -> Log:
         """The log, to write; `Busy` if another process does. See `foreseal.seal.log.Log.open`."""

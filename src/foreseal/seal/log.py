@@ -279,5 +279,5 @@ def _published(folder: Path, signer: Signer) -> Checkpoint | None:
     except (Malformed, Tampered) as error:
         raise Refused(
             f"{path} is not a checkpoint that this log's key has signed: {error.message}",
-            hint="Restore it from a copy; while the lock database is intact it may also be removed.",
+            hint="Restore it from a copy, or put the log's own key back if that was exchanged.",
         ) from None
