@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -72,8 +73,8 @@ def test_what_is_written_is_read_back_and_is_what_the_reference_writes(value: ob
 
 @pytest.mark.parametrize("depth", [8, 9])
 def test_depth_is_bounded_alike_on_both_ways(depth: int) -> None:
-    for leaf in ("1", '"é"'):
-        raw = ("[" * depth + leaf + "]" * depth).encode()
+    for leaf, (left, right) in itertools.product(("1", '"a"', '"é"', "true"), (("[", "]"), ('{"a":', "}"))):
+        raw = (left * depth + leaf + right * depth).encode()
         if depth < 9:
             assert jcs.encode(jcs.decode(raw)) == raw
         else:

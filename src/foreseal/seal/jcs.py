@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import NoReturn
 
@@ -42,7 +42,7 @@ def decode(data: bytes) -> object:
         raise Malformed(f"this is not JSON: {error}.") from None
     if text.isascii():
         # Then keys sort the same in UTF-8 and UTF-16, and all text is in normal form C.
-        _check(value, 0)
+        _check((value,), 0)
         same = _ASCII.encode(value) == text
     else:
         same = encode(value) == data
@@ -53,23 +53,21 @@ def decode(data: bytes) -> object:
     return value
 
 
-def _check(value: object, depth: int) -> None:
-    """Raise `Malformed` for what :func:`encode` refuses; ``value`` comes from JSON without floats."""
-    if depth > MAX_DEPTH:
-        raise Malformed(_TOO_DEEP)
-    kind = type(value)
-    if kind is dict:
-        for each in value.values():  # type: ignore[attr-defined]
-            if type(each) is not str:
-                _check(each, depth + 1)
-    elif kind is list:
-        for each in value:  # type: ignore[attr-defined]
-            _check(each, depth + 1)
-    elif kind is int:
-        if not -MAX_INTEGER <= value <= MAX_INTEGER:  # type: ignore[operator]
-            raise Malformed(_TOO_LARGE)
-    elif value is None:
-        raise Malformed(_NULL.format("NoneType"))
+def _check(members: Iterable[object], depth: int) -> None:
+    """Raise `Malformed` for what :func:`encode` refuses; ``members`` come from JSON without floats."""
+    for each in members:
+        if depth > MAX_DEPTH:
+            raise Malformed(_TOO_DEEP)
+        kind = type(each)
+        if kind is int:
+            if not -MAX_INTEGER <= each <= MAX_INTEGER:  # type: ignore[operator]
+                raise Malformed(_TOO_LARGE)
+        elif kind is dict:
+            _check(each.values(), depth + 1)  # type: ignore[attr-defined]
+        elif kind is list:
+            _check(each, depth + 1)  # type: ignore[arg-type]
+        elif each is None:
+            raise Malformed(_NULL.format("NoneType"))
 
 
 def _encode(value: object, parts: list[str], depth: int) -> None:
