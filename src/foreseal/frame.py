@@ -358,8 +358,17 @@ def _calendar_frequency(frame: pl.DataFrame) -> Frequency | None:
     if not (same["one"] | same["end"]).all():
         return None
     month = pl.col("ds").dt.year() * 12 + pl.col("ds").dt.month()
-    gaps = ds.sort("unique_id", "ds").select(gap=month.diff().over("unique_id")).drop_nulls()["gap"]
-    step = functools.reduce(np.gcd, gaps.unique().to_list())
+    gaps = ds.sort("unique_id", "ds").select("unique_id", gap=month.diff().over("unique_id")).drop_nulls()
+    usual = _usual_gaps(gaps, 1)
+    most = usual.group_by("gap").len().sort(["len", "gap"], descending=[True, False])["gap"][0]
+    other = _usual_gaps(gaps, 3).filter(pl.col("gap") != most)
+    if not other.is_empty():
+        raise DataError(
+            f"Mixed frequencies: most series step by {most} months, series {other['unique_id'][0]!r} by "
+            f"{other['gap'][0]}.",
+            hint="Give freq=, or forecast the two kinds separately.",
+        )
+    step = functools.reduce(np.gcd, gaps["gap"].unique().to_list())
     for unit, months in (("y", 12), ("q", 3), ("mo", 1)):
         if step and step % months == 0:
             return Frequency(int(step // months), unit)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
+from foreseal.errors import UsageError
 from foreseal.figures.fan import fan_figure, fan_table
 from foreseal.figures.style import INK
 from foreseal.records import Forecast
@@ -44,6 +45,10 @@ def plot(
     in UTC; ``unit`` is a UCUM code. Times are shown in ``timezone``, by default that of the result's own
     frame. Raises `MissingExtra` without Bokeh.
     """
+    if not isinstance(result, Forecast) and not hasattr(result, "forecast"):
+        raise UsageError(
+            f"A {type(result).__name__} is no forecast.", hint="Give what foreseal.forecast(df, h) returned."
+        )
     if isinstance(result, Forecast):
         forecast, history, zone = result, None, "UTC"
     else:

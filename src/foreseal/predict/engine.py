@@ -232,7 +232,9 @@ def tell(accounts: Sequence[Account], plan: Plan) -> dict[str, str]:
     series = sum(account.series for account in accounts)
     ran = {"members": " ".join(plan.makers)}
     for key in dict.fromkeys(key for account in accounts for key in account.ran):
-        ran[key] = _together([account.ran[key] for account in accounts if key in account.ran])
+        told = [account.ran[key] for account in accounts if key in account.ran]
+        counts = key.endswith(".naive") and all(text.isdigit() for text in told)
+        ran[key] = str(sum(map(int, told))) if counts else ", ".join(dict.fromkeys(told))
     if plan.alone:
         ran["calibrated"] = "no: one model was asked for, as it is"
     else:
@@ -256,13 +258,6 @@ def tell(accounts: Sequence[Account], plan: Plan) -> dict[str, str]:
     if bounded:
         ran["bounds"] = "[0, inf)" + ("" if bounded == series else f" for {bounded} of {series} series")
     return ran | {"python": platform.python_version(), "numpy": np.__version__, "polars": pl.__version__}
-
-
-def _together(told: list[str]) -> str:
-    """What several parts say of one thing: counts are summed, anything else is listed."""
-    if all(text.isdigit() for text in told) and len(told) > 1:
-        return str(sum(map(int, told)))
-    return ", ".join(dict.fromkeys(told))
 
 
 def _digest(digests: list[str]) -> str:

@@ -198,13 +198,15 @@ def _levels(quantiles: Sequence[float] | None, level: Sequence[float] | None) ->
         raise ModelError("quantiles= and level= say the same thing twice.", hint="Give one of them.")
     if level is None:
         return quantiles if quantiles is not None else QUANTILES
-    if not isinstance(level, Sequence) or any(
-        not isinstance(share, (int, float)) or not 0 < share < 100 for share in level
-    ):
+    try:
+        shares = [float(share) for share in level]
+    except (TypeError, ValueError):
+        shares = []
+    if not shares or any(not 0 < share < 100 for share in shares):
         raise ModelError(
             f"level={level!r} must be a list of percentages between 0 and 100.", hint="Such as [50, 80]."
         )
-    tails = {round(tail, 10) for share in level for tail in (0.5 - share / 200, 0.5 + share / 200)}
+    tails = {round(tail, 10) for share in shares for tail in (0.5 - share / 200, 0.5 + share / 200)}
     return tuple(sorted(tails | {0.5}))
 
 

@@ -76,7 +76,7 @@ class Whole:
         total = counts["len"].cum_sum().to_numpy() // READ_ROWS
         for chunk in np.unique(total):
             ids = counts.filter(pl.Series(total == chunk))[name]
-            yield self.frame.filter(pl.col(name).is_between(ids[0], ids[-1])).collect()
+            yield self.frame.filter(pl.col(name).is_between(pl.lit(ids[0]), pl.lit(ids[-1]))).collect()
 
 
 def _cuts(lengths: IntArray) -> list[tuple[int, int]]:

@@ -1,0 +1,150 @@
+"""What cannot be forecast is refused in one sentence that names the series; the rest goes on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.conftest import require
+from tests.predict.panels import START, long_frame
+
+from foreseal.errors import DataError, DataWarning, ModelError, UsageError
+from foreseal.predict.forecast import forecast
+
+DAY = timedelta(days=1)
+
+
+def daily(n=30, name="a", step=DAY):
+    return long_frame(name, np.arange(float(n)) % 7, START, step)
+
+
+def replaced(frame, row, value):
+    y = frame["y"].to_list()
+    y[row] = value
+    return frame.with_columns(y=pl.Series(y, dtype=pl.Float64))
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pl.concat([daily(), daily(5)]), "Series 'a' has more than one row at 2021-03-0"),
+        (pl.concat([daily(), daily(40), daily(40, "b", 2 * DAY)]), "Mixed frequencies.*'b'"),
+        (pl.concat([daily(name="b"), replaced(daily(), 3, np.inf)]), "Series 'a' is infinite at 2021-03-04"),
+        (daily().with_columns(y=pl.lit("many")), "'y' holds String, not numbers"),
+        (daily().with_columns(ds=pl.lit("today")), "'ds' holds String, not dates"),
+        (daily().drop("y"), "no column 'y'"),
+        (daily().head(0), "no rows"),
+        (daily(1), "frequency cannot be inferred"),
+        (daily().with_columns(unique_id=pl.lit(None, pl.String)), "30 rows have no unique_id"),
+        (daily().with_columns(ds=pl.lit(None, pl.Datetime("us", "UTC"))), "30 rows have no ds"),
+        (3, "int is not a data frame"),
+    ],
+)
+def test_a_frame_that_cannot_be_right_is_refused(frame, message):
+    with pytest.raises(DataError, match=message):
+        forecast(frame, 3)
+
+
+def test_quarters_among_months_are_refused_by_name():
+    def calendar(name, every, n):
+        ds = pl.datetime_range(START, datetime(2050, 1, 1, tzinfo=UTC), every, eager=True).head(n)
+        return pl.DataFrame(
+            {"unique_id": name, "ds": ds.cast(pl.Datetime("us", "UTC")), "y": np.arange(n) * 1.0}
+        )
+
+    both = pl.concat([calendar("m", "1mo", 40), calendar("n", "1mo", 40), calendar("q", "3mo", 14)])
+    with pytest.raises(DataError, match=r"Mixed frequencies.*'q'"):
+        forecast(both, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"h": 0}, "horizon of 0"),
+        ({"h": -2}, "horizon of -2"),
+        ({"h": "3"}, "horizon of '3'"),
+        ({"h": 2.5}, "horizon of 2.5"),
+        ({"h": True}, "horizon of True"),
+        ({"preset": "bset"}, "no preset 'bset'"),
+        ({"preset": None}, "no preset None"),
+        ({"models": "ridge"}, "models='ridge' is no list"),
+        ({"models": ["rigde"]}, "no model 'rigde'"),
+        ({"models": [3]}, "3 is no model"),
+        ({"models": ["logistic", "drift"]}, "not a model of series"),
+        ({"quantiles": 0.5}, "quantiles=0.5 is no list"),
+        ({"quantiles": [0.5, 0.5]}, "different numbers between 0 and 1"),
+        ({"level": 80}, "level=80"),
+        ({"level": ["wide"]}, "level="),
+        ({"level": []}, "level="),
+        ({"timezone": "Mars/Olympus"}, "no time zone 'Mars/Olympus'"),
+        ({"cutoff": "soon"}, "cutoff='soon' is no time"),
+        ({"n_jobs": 0}, "n_jobs=0"),
+        ({"n_jobs": "all"}, "n_jobs='all'"),
+        ({"engine": "spark"}, "no engine 'spark'"),
+    ],
+)
+def test_an_argument_that_makes_no_sense_is_refused(arguments, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        forecast(daily(), **({"h": 3} | arguments))
+    assert caught.value.hint
+
+
+def test_a_horizon_may_be_a_number_of_numpy():
+    assert forecast(daily(), np.int64(2), models=["seasonal_naive"]).forecast.frame.height == 2
+
+
+def test_one_bad_series_of_all_missing_values_does_not_stop_the_rest():
+    missing = daily(name="b").with_columns(y=pl.lit(float("nan")))
+    with pytest.warns(DataWarning, match="1 series without any value left out: b"):
+        made = forecast(pl.concat([daily(), missing, daily(name="c")]), 2, models=["seasonal_naive"])
+    assert made.forecast.frame["unique_id"].unique().sort().to_list() == ["a", "c"]
+
+
+@pytest.mark.parametrize("lost", [None, float("nan")])
+def test_a_row_without_a_name_in_pandas_is_refused(lost):
+    require("pandas")
+    import pandas
+
+    frame = pandas.DataFrame(daily().to_dict(as_series=False))
+    frame.loc[4, "unique_id"] = lost
+    with pytest.raises(DataError, match="1 rows have no unique_id"):
+        forecast(frame, 2)
+
+
+def test_times_of_two_zones_are_refused():
+    require("pandas")
+    import pandas
+
+    stamps = [START + i * DAY for i in range(20)]
+    mixed = [s if i % 2 else s.astimezone(ZoneInfo("Asia/Tokyo")) for i, s in enumerate(stamps)]
+    frame = pandas.DataFrame(
+        {"unique_id": "a", "ds": pandas.Series(mixed, dtype=object), "y": np.arange(20.0)}
+    )
+    with pytest.raises(DataError, match="'ds' mixes time zones: Asia/Tokyo, UTC"):
+        forecast(frame, 2)
+
+
+def test_a_column_of_numbers_and_words_is_refused():
+    require("pandas")
+    import pandas
+
+    frame = pandas.DataFrame(daily().to_dict(as_series=False)).astype({"y": object})
+    frame.loc[3, "y"] = "none"
+    with pytest.raises(DataError, match="'y'"):
+        forecast(frame, 2)
+
+
+def test_only_a_forecast_can_be_drawn():
+    require("bokeh")
+    from foreseal import plot
+
+    with pytest.raises(UsageError, match="int is no forecast"):
+        plot(3)
+
+
+def test_a_model_error_is_a_model_error():
+    with pytest.raises(ModelError):
+        forecast(daily(), 0)
