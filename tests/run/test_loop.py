@@ -129,6 +129,33 @@ def test_a_live_project_forecasts_within_the_deadline_and_waits_for_the_outcome(
     assert "sealed, time not attested" in statements
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (('freq = "1h"', 'freq = "1d"'), "between the steps of 1d"),
+        (('freq = "1h"', 'freq = "30min"'), "its series step by 1h"),
+        (('"seasonal_naive(24)"', '"seasonl_naive(24)"'), "seasonl_naive"),
+    ],
+)
+def test_a_target_is_tried_before_it_is_declared_and_the_others_go_on(
+    make: Make, wrong: tuple[str, str], says: str
+) -> None:
+    """A declared target does not change, so a wrong one would stay."""
+    project = make(last="2024-02-01")
+    toml = project.folder / "foreseal.toml"
+    good = toml.read_text()
+    other = good.partition("[targets.next_day]")[2].partition("[models]")[0].replace(*wrong)
+    toml.write_text(good.replace("[models]", f"[targets.other]{other}[models]"))
+    done = go(Project.open(project.folder))
+    (failure,) = done.failures
+    assert "other is not declared" in failure
+    assert says in failure
+    assert (done.forecasts, done.settled) == (2, 1)
+    assert list(project.history().targets) == ["next_day"]
+    toml.write_text(toml.read_text().replace(wrong[1], wrong[0]))
+    assert go(Project.open(project.folder)).settled == 1
+
+
 def test_two_processes_cannot_run_one_project(make: Make) -> None:
     project = make()
     with Session.begin(project), pytest.raises(Busy), Session.begin(project):

@@ -93,6 +93,7 @@ def run(
         tell("collect", 0, 1)
         done.collected = session.collect()
     session.declare()
+    done.failures += [f"{name} is not declared: {why}" for name, why in session.held_back.items()]
     seal_erasures(session)
     pending = [due for due in agenda(session.targets.values(), session.history) if due.verb in verbs]
     clock: Clock = LiveClock()

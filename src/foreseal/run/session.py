@@ -27,6 +27,7 @@ from foreseal.run.forecasting import (
 from foreseal.run.history import History, Said
 from foreseal.run.project import Project
 from foreseal.run.settlement import settle
+from foreseal.run.trial import try_target
 from foreseal.run.witnessing import Witnessed, get_witnessed
 from foreseal.seal.log import Log
 from foreseal.seal.schema import BASELINE, COMMON
@@ -47,7 +48,10 @@ class Step:
 
 @dataclass(slots=True)
 class Session:
-    """Everything a step needs. Made by :meth:`begin`; `Busy` if another process has the project open."""
+    """Everything a step needs. Made by :meth:`begin`; `Busy` if another process has the project open.
+
+    ``held_back`` are targets that were not declared, with the reason.
+    """
 
     project: Project
     store: Store
@@ -55,6 +59,7 @@ class Session:
     history: History
     desk: Desk
     witnessed: Witnessed | None = None
+    held_back: dict[str, str] = field(default_factory=dict)
     _past: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -78,7 +83,8 @@ class Session:
 
     @property
     def targets(self) -> Mapping[str, Target]:
-        return self.project.targets
+        """The targets of the settings, but for those held back."""
+        return {name: each for name, each in self.project.targets.items() if name not in self.held_back}
 
     @property
     def replay(self) -> bool:
@@ -104,7 +110,10 @@ class Session:
     # -- declare -------------------------------------------------------------------------------------------
 
     def declare(self) -> None:
-        """Seal the author, the datasets, the targets and the models, where that is new."""
+        """Seal the author, the datasets, the targets and the models, where that is new.
+
+        A new target that could not be forecast as it is asked is held back.
+        """
         settings, desk, author = self.project.settings, self.desk, self.desk.author
         if settings.seal.author and settings.seal.author != author:
             raise Refused(
@@ -122,6 +131,12 @@ class Session:
             fields = declare.dataset_fields(name, dataset, types, self.project.timezone)
             if not _same(self.history.datasets.get(name), fields):
                 desk.say("dataset", fields)
+        for name, target in self.project.targets.items():
+            if name not in self.history.targets:
+                try:
+                    try_target(self, target)
+                except UsageError as error:
+                    self.held_back[name] = f"{error.message} {error.hint}".strip()
         for target in self.targets.values():
             for forecaster in (*target.forecasters, BASELINE):
                 models = declare.models_of(settings, target.name, forecaster)

@@ -1,0 +1,49 @@
+"""Try a target before it is declared: what is sealed wrongly stays wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from foreseal.clock import LiveClock
+from foreseal.errors import DataError, SettingsError
+from foreseal.frame import infer_frequency
+from foreseal.predict.catalogue import resolve, resolve_classifier
+from foreseal.predict.grid import Grid
+from foreseal.run import declare
+from foreseal.run.forecasting import Knowledge
+from foreseal.seal.schema import BASELINE
+
+if TYPE_CHECKING:
+    from foreseal.records import Target
+    from foreseal.run.session import Session
+
+
+def try_target(session: Session, target: Target) -> None:
+    """Raise `UsageError` if the models of a target do not exist, or its steps are not those of its data.
+
+    The data are those known now, or at its last cutoff; where there are none yet, only the models are tried.
+    """
+    for forecaster in (*target.forecasters, BASELINE):
+        for member in declare.models_of(session.project.settings, target.name, forecaster).members:
+            if target.kind == "cases" and forecaster != BASELINE:
+                resolve_classifier(member)
+            elif target.kind == "series":
+                resolve(member)
+    if target.kind == "cases" or target.freq is None:
+        return
+    names = list(dict.fromkeys((target.dataset, *target.covariates)))
+    knowledge = Knowledge.latest(session.store, names, session.project.timezone)
+    panel = knowledge.panel(target, min(target.cutoffs[-1], LiveClock().now()))
+    if panel.frame.is_empty():
+        return
+    Grid.of(panel)
+    try:
+        found = infer_frequency(panel.frame)
+    except DataError:
+        return  # too few rows, or series of several frequencies
+    own = target.freq.step
+    if found.step and own and found.step > own and not found.step % own:
+        raise SettingsError(
+            f"its freq is {target.freq}, but its series step by {found}: most steps would have no outcome.",
+            hint=f'Set freq = "{found}".',
+        )
