@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from foreseal import exact
@@ -55,6 +55,30 @@ def test_a_number_that_is_not_finite_has_no_decimal() -> None:
     for value in (float("nan"), float("inf")):
         with pytest.raises(Malformed):
             exact.round_decimal(value, 2)
+
+
+@given(st.lists(st.text("0019.-+, \n\u0665", max_size=6), max_size=3), st.integers(0, 3))
+@example(["1.0,2.0"], 1)
+@example(["1" * 41], 0)
+@example(["0.0", "-0.0"], 1)
+def test_many_decimals_are_read_as_each_of_them(texts: list[str], decimals: int) -> None:
+    try:
+        each = [exact.parse_decimal(text, decimals) for text in texts]
+    except Malformed:
+        with pytest.raises(Malformed):
+            exact.parse_decimals(texts, decimals)
+    else:
+        assert exact.parse_decimals(texts, decimals) == each
+
+
+@given(st.lists(st.integers(-(10**16), 10**16), min_size=1, max_size=4), st.integers(0, 2))
+def test_a_value_has_at_most_14_digits_before_the_point(values: list[int], decimals: int) -> None:
+    texts = [exact.format_decimal(value, decimals) for value in values]
+    if any(len(text.lstrip("-").partition(".")[0]) > 14 for text in texts):
+        with pytest.raises(Malformed, match="more than 14 digits"):
+            exact.parse_values(texts, decimals)
+    else:
+        assert exact.parse_values(texts, decimals) == values
 
 
 @given(st.integers(-(10**12), 10**12), st.integers(1, 10**6))

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foreseal.errors import ForesealError, Malformed, Tampered
+from foreseal.errors import ForesealError, Malformed, ProofError, Tampered
 from foreseal.seal import jcs
-from foreseal.seal.entry import MAX_ENTRY, commitment, parse_entry, sign_entry
+from foreseal.seal.entry import MAX_ENTRY, commitment, parse_entries, parse_entry, sign_entry
 from foreseal.seal.keys import author_id, public_bytes
 from foreseal.seal.schema import KINDS
 
@@ -122,6 +122,24 @@ def test_flipping_any_byte_of_an_entry_is_found(author: Ed25519PrivateKey) -> No
     for at in range(len(raw)):
         with pytest.raises(ForesealError):
             parse_entry(raw[:at] + bytes([raw[at] ^ (1 << at % 7)]) + raw[at + 1 :])
+
+
+def test_many_entries_are_read_as_each_of_them(author: Ed25519PrivateKey) -> None:
+    good = [signed(author, reason=f"reason {k}") for k in range(3)]
+    forged = good[0].replace(b"reason 0", b"reason 9")
+    raws = [good[0], b"{}", good[1], forged, b" " + good[1], good[2][:-1], good[2]]
+
+    def alone(raw: bytes) -> object:
+        try:
+            return parse_entry(raw)
+        except ProofError as error:
+            return repr(error), error.code
+
+    found = [
+        (repr(each), each.code) if isinstance(each, ProofError) else each for each in parse_entries(raws)
+    ]
+    assert found == list(map(alone, raws))
+    assert sum(isinstance(each, tuple) for each in found) == 4
 
 
 def test_an_entry_signed_by_another_is_refused(author: Ed25519PrivateKey, signer: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -26,8 +27,14 @@ from ledger import (
 
 from foreseal.clock import format_instant
 from foreseal.seal import payload
+from foreseal.seal.audit import audit_files
+from foreseal.seal.checkpoint import read_checkpoint
+from foreseal.seal.entry import parse_entry
+from foreseal.seal.history import History
 from foreseal.seal.log import Log
 from foreseal.seal.note import Ed25519Verifier, Signer
+from foreseal.seal.payload import Payloads
+from foreseal.seal.replay import replay
 from foreseal.seal.schema import COMMON
 from foreseal.seal.verify import REPLAYED, SEALED, UNNAMED, verify_log, verify_receipt
 
@@ -62,6 +69,42 @@ def test_a_log_that_was_written_honestly_is_complete(whole: Path, signer: Signer
     assert SEALED in verdict.statements
     assert "us 2 of 2, baseline 2 of 2; 2 outcomes, 2 scores recomputed" in str(verdict)
     assert verdict.kinds["forecast"] == 8
+
+
+def test_every_payload_of_a_log_is_read_once_or_twice_if_it_was_hidden(whole: Path) -> None:
+    log, reads = whole / "log", Counter[str]()
+    payloads = Payloads(log)
+
+    def read(digest: str, size: int) -> bytes:
+        reads[digest] += 1
+        return payloads.get(digest, size)
+
+    history = replay(audit_files(log, read_checkpoint((log / "checkpoint").read_bytes())).entries, read)
+    assert history.problems == []
+    assert reads.keys() == {path.name for path in (log / "payload" / "sha256").iterdir()}
+    hidden = {each.entry["payload"]["sha256"] for each in history.reveals.values()}
+    assert hidden
+    assert all(count <= (2 if digest in hidden else 1) for digest, count in reads.items())
+
+
+def test_one_s_own_log_is_taken_in_by_its_schedules_alone(whole: Path) -> None:
+    log, reads = whole / "log", set[str]()
+    raws = audit_files(log, read_checkpoint((log / "checkpoint").read_bytes())).entries
+    payloads = Payloads(log)
+
+    def read(digest: str, size: int) -> bytes:
+        reads.add(digest)
+        return payloads.get(digest, size)
+
+    own, judged = History(read), replay(raws, payloads.get)
+    for raw in raws:
+        own.add(parse_entry(raw), contents=False)
+    assert reads == {track.declared.entry["schedule"]["sha256"] for track in own.tracks.values()}
+    assert own.problems == judged.problems == []
+    assert own.counted == judged.counted
+    for leaf, track in own.tracks.items():
+        for name, seq in track.forecasts:
+            assert own.standing(track, name, seq) == judged.standing(judged.tracks[leaf], name, seq)
 
 
 def test_a_receipt_proves_its_entry_and_nothing_more(whole: Path, signer: Signer) -> None:
