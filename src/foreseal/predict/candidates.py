@@ -23,6 +23,7 @@ from foreseal.predict.decomposition import (
     at_phase,
     fill_gaps,
     season_of,
+    smooth_of,
 )
 
 # Half-lives, in steps, of discounted levels and of discounted lines.
@@ -92,7 +93,7 @@ _THIRD = tuple(_AT[name] for name in LAGS[8:])
 @dataclass(frozen=True)
 class Rows:
     """Histories taken apart. ``rest`` (rows, columns) is without seasons, ``first`` without the first season
-    only, ``raw`` with all, gaps filled; ``seen`` is 0 or 1 where observed.
+    only (unset where there is no second), ``raw`` with all, gaps filled; ``seen`` is 0 or 1 where observed.
 
     ``season`` (rows, 2, reach) continues the smooth tables, ``tables`` (rows, 3, reach) the quick and slow
     first and the low-rank second season, ``lags`` (rows, 10, reach) earlier values; ``has`` (rows, 3) tells
@@ -122,11 +123,10 @@ class Lines:
     slope: Float32
 
     @classmethod
-    def of(cls, rest: Float32, seen: Float32) -> Self:
-        """Of rows ``rest`` (rows, columns) where ``seen``."""
+    def of(cls, rest: Float32, seen: Float32, masses: Float32) -> Self:
+        """Of rows ``rest`` (rows, columns) where ``seen``; ``masses`` is ``seen @ _weights(columns)``."""
         length = rest.shape[1]
-        weights = _weights(length)
-        moments, masses = (rest * seen) @ weights, seen @ weights
+        moments = (rest * seen) @ _weights(length)
         n, m = len(LEVELS), len(LINES)
         tiny = np.float32(np.finfo(np.float32).tiny)
         levels = moments[:, :n] / np.maximum(masses[:, :n], tiny)
@@ -159,21 +159,18 @@ class Fits:
     first: Float32 | None
 
 
-def take_apart(x: Float32, periods: Ints, reach: int, *, full: bool = True) -> Rows:
-    """Histories x (rows, T) with NaN where missing, and their periods (rows, 3).
-
-    ``full=False`` leaves tables and lags at zero.
-    """
-    rows, length = x.shape
-    finite = np.isfinite(x)
-    seen = finite.astype(np.float32)
-    span = np.where(finite.any(axis=1), length - finite.argmax(axis=1), 0)
-    filled = np.where(finite, x, np.float32(0.0))
+def take_apart(
+    filled: Float32, seen: Float32, span: Ints, periods: Ints, reach: int, *, full: bool = True
+) -> Rows:
+    """Histories (rows, T), 0 where not ``seen``, of ``span`` columns since their first value, and their
+    periods (rows, 3). ``filled`` is overwritten. ``full=False`` leaves tables and lags at zero."""
+    rows, length = filled.shape
     has = (periods > 1) & (span[:, None] >= LEAST_CYCLES * periods)
     has[:, 2] = (periods[:, 2] > 1) & (span >= periods[:, 2] + 8)
     gaps = seen.sum(axis=1) < span
     kept = min(length, CONTEXT)
-    rest, first, raw = (np.empty((rows, kept), np.float32) for _ in range(3))
+    rest = np.empty((rows, kept), np.float32)
+    first = np.empty((rows, kept), np.float32)
     season = np.zeros((rows, 2, reach), np.float32)
     tables = np.zeros((rows, 3, reach), np.float32)
     lags = np.zeros((rows, len(LAGS), reach), np.float32)
@@ -184,45 +181,57 @@ def take_apart(x: Float32, periods: Ints, reach: int, *, full: bool = True) -> R
         holes = np.flatnonzero(gaps[part])
         if len(holes):
             values[holes] = fill_gaps(values[holes], mass[holes], p1 or p2)
+            filled[part[holes]] = values[holes]
         left = values
-        raw[part] = left[:, length - kept :]
-        if p1:
+        if p1 and not full:
+            table = smooth_of(left, mass, history, p1)
+            season[part, 0] = at_phase(table, 0, reach)
+            left = left - at_phase(table, -length, length)
+        elif p1:
             one = season_of(left, mass, history, p1, 0)
             season[part, 0] = at_phase(one.smooth, 0, reach)
             noise[part] = at_phase(one.noise, 0, reach)
-            if full:
-                tables[part, 0] = at_phase(one.quick, 0, reach)
-                tables[part, 1] = at_phase(one.slow, 0, reach)
+            tables[part, 0] = at_phase(one.quick, 0, reach)
+            tables[part, 1] = at_phase(one.slow, 0, reach)
             left = left - at_phase(one.smooth, -length, length)
-        first[part] = left[:, length - kept :]
-        if p2:
+        if p2 and not full:
+            table = smooth_of(left, mass, history, p2)
+            season[part, 1] = at_phase(table, 0, reach)
+            left = left - at_phase(table, -length, length)
+        elif p2:
+            first[part] = left[:, length - kept :]
             two = season_of(left, mass, history, p2, p1)
             season[part, 1] = at_phase(two.smooth, 0, reach)
-            if full:
-                tables[part, 2] = at_phase(two.low_rank, 0, reach)
+            tables[part, 2] = at_phase(two.low_rank, 0, reach)
             left = left - at_phase(two.smooth, -length, length)
-        if not p1:
-            noise[part] = 1.0
         if full:
             lags[part] = _lags(values, left, history, triple, reach)
         rest[part] = left[:, length - kept :]
     seen = np.ascontiguousarray(seen[:, length - kept :])
-    return Rows(rest, first, raw, seen, span, season, tables, lags, has, noise)
+    return Rows(rest, first, filled[:, length - kept :], seen, span, season, tables, lags, has, noise)
 
 
-def fit(rows: Rows, reach: int, *, full: bool = True) -> Fits:
-    """Levels, lines, autoregressions and medians of what seasons leave; ``full`` also of the series with
-    all, or all but the first, of their seasons."""
-    rest, seen = rows.rest, rows.seen
-    lines = Lines.of(rest, seen)
-    oldest = seen.argmax(axis=1)
-    first = rest[np.arange(len(rest)), oldest]
+def straight(rows: Rows) -> tuple[Lines, Float32, Float32]:
+    """Lines and drift (rows,) of what seasons leave, and the sums of weights that they used."""
+    masses = rows.seen @ _weights(rows.seen.shape[1])
+    lines = Lines.of(rows.rest, rows.seen, masses)
+    oldest = rows.seen.argmax(axis=1)
+    first = rows.rest[np.arange(len(rows.rest)), oldest]
     drift = ((lines.last - first) / np.maximum(lines.newest - oldest, 1)).astype(np.float32)
+    return lines, drift, masses
+
+
+def fit(rows: Rows, reach: int) -> Fits:
+    """All that candidates need of rows, ``reach`` steps ahead."""
+    rest, seen = rows.rest, rows.seen
+    lines, drift, masses = straight(rows)
     mean = lines.levels[:, -1]
     deviation = (rest - mean[:, None]) * seen
-    change = np.diff(rest, axis=1, prepend=rest[:, :1])
-    change[:, 1:] *= seen[:, 1:] * seen[:, :-1]
-    change[:, 0] = 0.0
+    pairs = np.zeros_like(seen)
+    np.multiply(seen[:, 1:], seen[:, :-1], out=pairs[:, 1:])
+    change = np.zeros_like(rest)
+    np.subtract(rest[:, 1:], rest[:, :-1], out=change[:, 1:])
+    change *= pairs
     count = np.maximum(seen.sum(axis=1), 1.0)
     paths, correlations = _autoregressions([deviation, change], count, reach)
     ahead = [mean[:, None] + paths[0], rest[:, -1:] + np.cumsum(paths[1], axis=1)]
@@ -233,18 +242,19 @@ def fit(rows: Rows, reach: int, *, full: bool = True) -> Fits:
         np.stack(ahead, axis=1).astype(np.float32),
         medians,
         correlations.transpose(1, 0, 2),
-        _simple(rows.raw, seen, rows.has[:, 0] | rows.has[:, 1], reach) if full else None,
-        _simple(rows.first, seen, rows.has[:, 0] & rows.has[:, 1], reach) if full else None,
+        _simple(rows.raw, seen, masses, rows.has[:, 0] | rows.has[:, 1], reach),
+        _simple(rows.first, seen, masses, rows.has[:, 0] & rows.has[:, 1], reach),
     )
 
 
-def _simple(x: Float32, seen: Float32, which: Flags, reach: int) -> Float32 | None:
+def _simple(x: Float32, seen: Float32, masses: Float32, which: Flags, reach: int) -> Float32 | None:
     """The forecasts `_SIMPLE` of the rows ``which``, (rows, 7, reach), others unset; None without rows."""
     rows = np.flatnonzero(which)
     if not len(rows):
         return None
-    x, seen = x[rows], seen[rows]
-    lines = Lines.of(x, seen)
+    if len(rows) < len(x):
+        x, seen, masses = x[rows], seen[rows], masses[rows]
+    lines = Lines.of(x, seen, masses)
     mean = lines.levels[:, -1]
     paths, _ = _autoregressions([(x - mean[:, None]) * seen], np.maximum(seen.sum(axis=1), 1.0), reach)
     out = np.empty((len(which), len(_SIMPLE), reach), np.float32)
@@ -317,13 +327,12 @@ def add_logs(out: Float32, logs: Float32 | None, which: Ints) -> None:
         out[which, first:] = logs
 
 
-def log_candidates(rows: Rows, fits: Fits, steps: Ints) -> tuple[Float32, Float32]:
+def log_candidates(rows: Rows, lines: Lines, drift: Float32, steps: Ints) -> tuple[Float32, Float32]:
     """Candidates of rows in logarithms (rows, len(LOGS), steps), and their season (rows, steps)."""
     h = steps.astype(np.float32)
     at = steps - 1
     season = rows.season[:, :, at].sum(axis=1)
 
-    lines = fits.lines
     picked = [LINES.index(j) for j in LOG_LINES]
     damped = [LINES.index(j) for j in LOG_DAMPED]
     anchored = [LINES.index(j) for j in LOG_ANCHORED]
@@ -336,7 +345,7 @@ def log_candidates(rows: Rows, fits: Fits, steps: Ints) -> tuple[Float32, Float3
         levels + flat,
         lines.value[:, picked, None] + lines.slope[:, picked, None] * h,
         lines.value[:, damped, None] + lines.slope[:, damped, None] * sums,
-        last + fits.drift[:, None, None] * h,
+        last + drift[:, None, None] * h,
         last + lines.slope[:, anchored, None] * h,
     ]
     return np.concatenate(blocks, axis=1) + season[:, None], season

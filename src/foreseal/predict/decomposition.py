@@ -66,27 +66,24 @@ def fill_gaps(x: Float32, seen: Float32, period: int) -> Float32:
     return np.where(inside, periodic, flat).astype(np.float32)
 
 
+def smooth_of(x: Float32, seen: Float32, span: Ints, period: int) -> Float32:
+    """Only the smooth table of `season_of`."""
+    deviation, weight, cycles = _deviation(x, seen, span, period)
+    kernel = _kernel(cycles)[[0, 3, 4]]
+    tables, counted = _tables(kernel, deviation, weight, cycles)
+    tables -= tables.mean(axis=2, keepdims=True)
+    return _smoothed(tables[:, 0], tables[:, 1], tables[:, 2], counted[:, 2].min(axis=1) > 0, period)
+
+
 def season_of(x: Float32, seen: Float32, span: Ints, period: int, short: int) -> Season:
     """The season of ``period`` steps in rows x (rows, T), ``seen`` 0 or 1, history of ``span`` columns.
 
     ``short`` is the period of the season already taken away, 0 if none.
     """
-    rows, length = x.shape
-    cycles = min(-(-length // period), CYCLES)
-    columns = cycles * period
-    x, seen = _padded(x, columns), _padded(seen, columns)
-    deviation = x - _trend(x, span, period, cycles)
-    # Where a long history starts its trend is a guess: half a cycle is spared. Short ones cannot spare it.
-    spared = np.where((span < columns) & (span >= SPARE_CYCLES * period), period // 2, 0)
-    lead = np.arange(columns) >= (columns - span + spared)[:, None]
-    weight = seen * lead
-    deviation *= weight
+    deviation, weight, cycles = _deviation(x, seen, span, period)
     kernel = _kernel(cycles)
-    cube = deviation.reshape(rows, cycles, period)
-    squares = kernel[2:3] @ np.square(deviation).reshape(rows, cycles, period)
-    mass = weight.reshape(rows, cycles, period)
-    counted = kernel @ mass
-    tables = (kernel @ cube) / np.maximum(counted, 1e-6)
+    tables, counted = _tables(kernel, deviation, weight, cycles)
+    squares = kernel[2:3] @ np.square(deviation).reshape(len(x), cycles, period)
     # A tenth of the mean square is lent to every phase, so that two equal cycles do not make a phase certain.
     square = squares[:, 0] / np.maximum(counted[:, 2], 1e-6) - tables[:, 2] ** 2
     noise = np.sqrt(np.maximum(square, 0.0) + 0.1 * np.maximum(square.mean(axis=1, keepdims=True), 1e-12))
@@ -98,6 +95,28 @@ def season_of(x: Float32, seen: Float32, span: Ints, period: int, short: int) ->
     return Season(smooth, tables[:, 1], tables[:, 2], low_rank, noise)
 
 
+def _deviation(x: Float32, seen: Float32, span: Ints, period: int) -> tuple[Float32, Float32, int]:
+    """Deviations from the trend over whole cycles (rows, cycles * period), their weights, and the cycles."""
+    cycles = min(-(-x.shape[1] // period), CYCLES)
+    columns = cycles * period
+    x, seen = np.ascontiguousarray(_padded(x, columns)), _padded(seen, columns)
+    deviation = x - _trend(x, span, period, cycles)
+    # Where a long history starts its trend is a guess: half a cycle is spared. Short ones cannot spare it.
+    spared = np.where((span < columns) & (span >= SPARE_CYCLES * period), period // 2, 0)
+    lead = np.arange(columns) >= (columns - span + spared)[:, None]
+    weight = seen * lead
+    deviation *= weight
+    return deviation, weight, cycles
+
+
+def _tables(kernel: Float32, deviation: Float32, weight: Float32, cycles: int) -> tuple[Float32, Float32]:
+    """Weighted means per phase (rows, kernels, period), and the sums of weights."""
+    shape = (len(deviation), cycles, deviation.shape[1] // cycles)
+    counted = kernel @ weight.reshape(shape)
+    tables = (kernel @ deviation.reshape(shape)) / np.maximum(counted, 1e-6)
+    return tables, counted
+
+
 def at_phase(table: Float32, first: int, count: int) -> Float32:
     """A table (rows, period) at ``count`` columns from ``first``, where column 0 is the first one ahead."""
     phase = (np.arange(count) + first) % table.shape[1]
@@ -107,7 +126,7 @@ def at_phase(table: Float32, first: int, count: int) -> Float32:
 def _padded(x: Float32, columns: int) -> Float32:
     """The last ``columns`` columns of x, zeros on the left if it has fewer."""
     if x.shape[1] >= columns:
-        return np.ascontiguousarray(x[:, -columns:])
+        return x[:, x.shape[1] - columns :]
     return np.pad(x, ((0, 0), (columns - x.shape[1], 0)))
 
 
@@ -119,22 +138,24 @@ def _trend(x: Float32, span: Ints, period: int, cycles: int) -> Float32:
     """
     rows, columns = x.shape
     half, even = period // 2, period % 2 == 0
-    # trailing[:, k] is the mean of the period that ends at column period - 1 + k.
-    if period <= 200:
+    if period <= 96:
+        # Within a cycle and across its start the window is a product with two constant matrices.
         cube = x.reshape(rows, cycles, period)
-        inner = cube @ _triangle(period)
-        sums = np.empty((rows, columns - period + 1), np.float32)
-        sums[:, 0] = inner[:, 0, -1]
-        rest = inner[:, 1:] - inner[:, :-1]
-        rest += inner[:, :-1, -1:]
-        sums[:, 1:] = rest.reshape(rows, -1)
-        trailing = sums
+        own, before = _windows(period)
+        middle = np.empty((rows, columns - 2 * half), np.float32)
+        flat = x.reshape(-1, period)
+        inside, across = ((flat @ part).reshape(cube.shape) for part in (own, before))
+        inner = inside[:, 1:]
+        inner += across[:, :-1]
+        middle[:, 0 if even else 1 :] = inner.reshape(rows, -1)
+        if not even:
+            middle[:, 0] = cube[:, 0].mean(axis=1)
     else:
+        # trailing[:, k] is the mean of the period that ends at column period - 1 + k.
         total = np.zeros((rows, columns + 1))
         np.cumsum(x, axis=1, dtype=np.float64, out=total[:, 1:])
-        trailing = (total[:, period:] - total[:, :-period]).astype(np.float32)
-    trailing *= np.float32(1.0 / period)
-    middle = 0.5 * (trailing[:, 1:] + trailing[:, :-1]) if even else trailing
+        trailing = ((total[:, period:] - total[:, :-period]) / period).astype(np.float32)
+        middle = 0.5 * (trailing[:, 1:] + trailing[:, :-1]) if even else trailing
     # middle[:, k] is centred at column half + k.
     width = middle.shape[1]
     begin = columns - span
@@ -201,8 +222,14 @@ def _kernel(cycles: int) -> Float32:
 
 
 @functools.lru_cache(maxsize=512)
-def _triangle(period: int) -> Float32:
-    return np.triu(np.ones((period, period), np.float32))
+def _windows(period: int) -> tuple[Float32, Float32]:
+    """What a cycle and the one before it give to the centred means, ends halved where the period is even."""
+    own = np.triu(np.ones((period, period)), 0 if period % 2 else 1)
+    before = np.tril(np.ones((period, period)), -1)
+    if period % 2 == 0:
+        own += 0.5 * np.eye(period)
+        before += 0.5 * np.eye(period)
+    return (own / period).astype(np.float32), (before / period).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=512)

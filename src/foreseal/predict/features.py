@@ -105,12 +105,12 @@ class Backtest:
     ) -> Self:
         """From candidates (origins, B, K, H), outcomes (origins, B, H) and where those are known."""
         widest = tried.shape[3]
-        thirds = _thirds(np.arange(1, widest + 1), horizon)
         mass = known.astype(np.float32)
-        error = np.abs(tried - truth[:, :, None])
-        error *= mass[:, :, None]
+        thirds = _thirds(np.arange(1, widest + 1), horizon) * mass[:, :, :, None]
+        error = tried - truth[:, :, None]
+        np.abs(error, out=error)
         sums = (error @ thirds).sum(axis=0)
-        counts = (mass[:, :, None] @ thirds).sum(axis=0)
+        counts = thirds.sum(axis=(0, 2))[:, None]
         total = counts.sum(axis=2)
         errors = sums.sum(axis=2) / np.maximum(total, 1.0)
         errors = np.where(total > 0.0, errors, unit[:, None]).astype(np.float32)
@@ -121,13 +121,13 @@ class Backtest:
         relative = (errors - best) / (best + 0.05 * unit[:, None])
         weights = np.where(valid, np.exp(-sharpness * relative), np.float32(0.0))
         weights /= weights.sum(axis=1, keepdims=True)
-        residuals = truth - np.einsum("obkh,bk->obh", tried, weights)
+        residuals = truth - (weights.astype(np.float32)[:, None] @ tried)[:, :, 0]
         residuals *= mass
         size = np.abs(residuals)
-        mixed = np.einsum("obh,bht->bt", size, thirds)
+        mixed = (size[:, :, None] @ thirds)[:, :, 0].sum(axis=0)
         mean = np.where(total[:, 0] > 0.0, mixed.sum(axis=1) / np.maximum(total[:, 0], 1.0), unit)
         mixture = np.concatenate([mean[:, None], (mixed + mean[:, None]) / (counts[:, 0] + 1.0)], axis=1)
-        bias = np.einsum("obh,bht->bt", residuals, thirds) / (counts[:, 0] + 1.0)
+        bias = (residuals[:, :, None] @ thirds)[:, :, 0].sum(axis=0) / (counts[:, 0] + 1.0)
         each = mass.sum(axis=2)
         by_origin = np.where(each > 0.0, size.sum(axis=2) / np.maximum(each, 1.0), mean).T
         return cls(
@@ -200,7 +200,8 @@ def overall_features(
     periods: Ints,
     log_ok: Flags,
 ) -> Float32:
-    """(B, len(OVERALL)); ``zero`` (B,) is where 0 lies in z units, ``z`` (B, T) the context."""
+    """(B, len(OVERALL)); ``zero`` (B,) is where 0 lies in z units, ``z`` (B, T) the context with 0
+    where it is missing."""
     per_unit = 1.0 / unit
     batch, length = rows.rest.shape
     span = np.minimum(rows.span, length)
@@ -248,8 +249,7 @@ def patches(rows: Rows, fits: Fits, z: Float32, unit: Float32) -> Float32:
     out = np.empty((batch, length // PATCH, 3, PATCH), np.float32)
     whole = (batch, length // PATCH, PATCH)
     seen = rows.seen
-    value = np.where(seen > 0, z, np.float32(0.0))
-    out[:, :, 0] = np.arcsinh(value).reshape(whole)
+    out[:, :, 0] = np.arcsinh(z).reshape(whole)
     level = fits.lines.levels[:, LEVELS.index(4)]
     rest = (rows.rest - level[:, None]) * (0.25 / unit)[:, None] * seen
     out[:, :, 1] = np.arcsinh(rest).reshape(whole)
@@ -326,11 +326,12 @@ def _changes(rows: Rows, unit: Float32) -> Float32:
 
 def _bounds(z: Float32, rows: Rows) -> Float32:
     """Shares at the minimum and the maximum, and both in z units."""
-    finite = rows.seen > 0
-    low = np.where(finite, z, np.float32(np.inf)).min(axis=1)
-    high = np.where(finite, z, np.float32(-np.inf)).max(axis=1)
-    low, high = np.nan_to_num(low, posinf=0.0), np.nan_to_num(high, neginf=0.0)
+    missing = 1.0 - rows.seen
+    apart = missing * np.float32(1e3)
+    low, high = (z + apart).min(axis=1), (z - apart).max(axis=1)
+    some = missing.min(axis=1) < 1.0
+    low, high = low * some, high * some
     count = np.maximum(rows.seen.sum(axis=1), 1.0)
-    at_low = ((z <= low[:, None]) & finite).sum(axis=1) / count
-    at_high = ((z >= high[:, None]) & finite).sum(axis=1) / count
+    at_low = ((z + apart) <= low[:, None]).sum(axis=1) / count
+    at_high = ((z - apart) >= high[:, None]).sum(axis=1) / count
     return np.stack([at_low, at_high, np.arcsinh(low), np.arcsinh(high)], axis=1)

@@ -97,25 +97,28 @@ def stage(
             periods[unknown] = detect(y[unknown])
     order = np.lexsort(periods.T)
     rows = max(32, CHUNK // y.shape[1])
+    joined: dict[str, NDArray[np.generic]] = {}
     with np.errstate(all="ignore"):
-        parts = [
-            _chunk(y[order[k : k + rows]], steps, periods[order[k : k + rows]], origins)
-            for k in range(0, max(len(y), 1), rows)
-        ]
-    back = np.argsort(order)
-    joined = {
-        field.name: np.concatenate([getattr(part, field.name) for part in parts])[back]
-        for field in dataclasses.fields(Stage)
-    }
-    return Stage(**joined)
+        for k in range(0, max(len(y), 1), rows):
+            index = order[k : k + rows]
+            part = _chunk(y[index], steps, periods[index], origins)
+            for field in dataclasses.fields(Stage):
+                values = getattr(part, field.name)
+                if field.name not in joined:
+                    joined[field.name] = np.empty((len(y), *values.shape[1:]), values.dtype)
+                joined[field.name][index] = values
+    return Stage(**joined)  # type: ignore[arg-type]
 
 
 def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
     size = _largest(y)
     level = y / size[:, None]
     centre, scale, constant = _units(level[:, -made.CONTEXT :])
-    z = np.clip((level - centre[:, None]) / scale[:, None], -LIMIT, LIMIT).astype(np.float32)
+    z = ((level - centre[:, None]) / scale[:, None]).astype(np.float32)
+    np.clip(z, -LIMIT, LIMIT, out=z)
     finite = np.isfinite(z)
+    seen = finite.astype(np.float32)
+    z[~finite] = 0.0
     length = z.shape[1]
     span = np.where(finite.any(axis=1), length - finite.argmax(axis=1), 0)
     horizon, offsets = _origins(np.minimum(span, made.CONTEXT), span, periods, origins)
@@ -125,7 +128,8 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
     batch = len(z)
 
     times = len(offsets) + 1
-    rows = made.take_apart(_cut(z, offsets), np.tile(periods, (times, 1)), reach)
+    spans = _spans(span, offsets)
+    rows = made.take_apart(_cut(z, offsets), _cut(seen, offsets), spans, np.tile(periods, (times, 1)), reach)
     fits = made.fit(rows, reach)
     now, now_fits = _rows(rows, 0, batch), _rows(fits, 0, batch)
     past, past_fits = _rows(rows, batch, None), _rows(fits, batch, None)
@@ -137,22 +141,31 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
     logs = past_logs = None
     if len(which):
         count = len(which)
-        x = (np.log(level[which, -LOG_CONTEXT:]) - log_centre[which, None]).astype(np.float32)
+        shown = finite[which, -LOG_CONTEXT:]
+        x = np.log(np.where(shown, level[which, -LOG_CONTEXT:], 1.0)) - log_centre[which, None]
+        x *= shown
         log_rows = made.take_apart(
-            _cut(x, offsets[:, which]), np.tile(periods[which], (times, 1)), reach, full=False
+            _cut(x.astype(np.float32), offsets[:, which]),
+            _cut(shown.astype(np.float32), offsets[:, which]),
+            _spans(np.minimum(span[which], LOG_CONTEXT), offsets[:, which]),
+            np.tile(periods[which], (times, 1)),
+            reach,
+            full=False,
         )
-        log_fits = made.fit(log_rows, 1, full=False)
+        log_lines, log_drift, _ = made.straight(log_rows)
         units = np.stack([log_centre[which], centre[which], scale[which]])
         logs = _from_logs(
             _rows(log_rows, 0, count),
-            _rows(log_fits, 0, count),
+            _rows(log_lines, 0, count),
+            log_drift[:count],
             made.plain(out[which], _sum(now, which, steps)),
             units,
             steps,
         )
         past_logs = _from_logs(
             _rows(log_rows, count, None),
-            _rows(log_fits, count, None),
+            _rows(log_lines, count, None),
+            log_drift[count:],
             made.plain(tried[past_which], _sum(past, past_which, ahead)),
             np.tile(units, times - 1),
             ahead,
@@ -164,7 +177,7 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
 
     valid = made.usable(now.has, log_ok)
     unit = _unit(now)
-    truth, known = _outcomes(z, offsets, horizon, widest)
+    truth, known = _outcomes(z, finite, offsets, horizon, widest)
     backtest = Backtest.of(
         tried.reshape(times - 1, batch, len(CANDIDATES), widest),
         truth,
@@ -261,21 +274,27 @@ def _cut(x: Float32, offsets: Ints) -> Float32:
     to the right end; ((origins + 1) * B, T). A row cut by 0 stays whole and takes no part in a backtest."""
     batch, length = x.shape
     most = int(offsets.max(initial=0))
-    padded = np.concatenate([np.full((batch, most), np.nan, x.dtype), x], axis=1)
+    padded = np.concatenate([np.zeros((batch, most), x.dtype), x], axis=1)
     windows = np.lib.stride_tricks.sliding_window_view(padded, length, axis=1)
     start = most - np.concatenate([np.zeros((1, batch), np.int64), offsets])
     out: Float32 = windows[np.arange(batch), start].reshape(-1, length)
     return out
 
 
-def _outcomes(z: Float32, offsets: Ints, horizon: Ints, widest: int) -> tuple[Float32, Flags]:
+def _spans(span: Ints, offsets: Ints) -> Ints:
+    """Columns since the first value of each row that `_cut` gives."""
+    cut = np.concatenate([np.zeros((1, len(span)), np.int64), offsets])
+    return np.maximum(span - cut, 0).ravel()
+
+
+def _outcomes(z: Float32, finite: Flags, offsets: Ints, horizon: Ints, widest: int) -> tuple[Float32, Flags]:
     """What came after each origin (origins, B, widest), and where it is known and counts."""
     batch, length = z.shape
     at = length - offsets[:, :, None] + np.arange(widest)
     inside = (offsets[:, :, None] > 0) & (np.arange(widest) < horizon[:, None]) & (at < length)
-    value = z[np.arange(batch)[:, None], np.minimum(at, length - 1)]
-    known = inside & np.isfinite(value)
-    return np.where(known, value, np.float32(0.0)), known
+    row, column = np.arange(batch)[:, None], np.minimum(at, length - 1)
+    known = inside & finite[row, column]
+    return z[row, column] * known, known
 
 
 def _logarithms(level: Floats) -> tuple[Flags, Floats]:
@@ -292,13 +311,20 @@ def _logarithms(level: Floats) -> tuple[Flags, Floats]:
     return ok, logs.sum(axis=1) / np.maximum(count, 1)
 
 
-def _from_logs(rows: Rows, fits: Fits, line: Float32, units: Floats, steps: Ints) -> Float32:
+def _from_logs(
+    rows: Rows, lines: Lines, drift: Float32, line: Float32, units: Floats, steps: Ints
+) -> Float32:
     """Candidates in logarithms, and lines times their season, back in z units."""
     log_centre, centre, scale = (part[:, None, None] for part in units)
-    paths, season = made.log_candidates(rows, fits, steps)
-    grown = np.exp(np.clip(log_centre + paths, -60.0, 60.0))
-    lines = (centre + scale * line) * np.exp(np.clip(season, -20.0, 20.0))[:, None]
-    out: Float32 = ((np.concatenate([grown, lines], axis=1) - centre) / scale).astype(np.float32)
+    paths, season = made.log_candidates(rows, lines, drift, steps)
+    out = np.empty((len(paths), len(made.LOGS) + len(made.SCALED), len(steps)), np.float32)
+    # In units of the scale, so that single precision is enough.
+    shift = (centre / scale).astype(np.float32)
+    paths += (log_centre - np.log(scale)).astype(np.float32)
+    np.exp(np.clip(paths, -60.0, 60.0, out=paths), out=out[:, : len(made.LOGS)])
+    growth = np.exp(np.clip(season, -20.0, 20.0))[:, None]
+    np.multiply(line + shift, growth, out=out[:, len(made.LOGS) :])
+    out -= shift
     return out
 
 
@@ -322,9 +348,10 @@ def _loss_scale(rows: Rows, backtest: Backtest, z: Float32, periods: Ints, unit:
         here = np.flatnonzero((periods[:, 0] == period) & rows.has[:, 0])
         if period < z.shape[1]:
             change = np.abs(z[here, period:] - z[here, :-period])
-            known = np.isfinite(change)
-            mean = np.where(known, change, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-            naive[here] = np.where(known.any(axis=1), mean, naive[here])
+            known = rows.seen[here, period:] * rows.seen[here, :-period]
+            count = known.sum(axis=1)
+            mean = (change * known).sum(axis=1) / np.maximum(count, 1.0)
+            naive[here] = np.where(count > 0.0, mean, naive[here])
     return np.maximum(0.5 * naive + 0.5 * backtest.middle, 1e-3).astype(np.float32)
 
 
