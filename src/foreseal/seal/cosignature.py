@@ -16,21 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from foreseal.errors import Malformed, UsageError
-from foreseal.seal.note import (
-    ED25519_SIZE,
-    Signature,
-    Verifier,
-    check_name,
-    ed25519_verifies,
-    encode_base64,
-    key_id,
-    parse_key,
-)
+from foreseal.errors import UsageError
+from foreseal.seal.note import Signature, Verifier, VerifierKey, ed25519_verifies, parse_key
 
 COSIGNATURE_V1 = 0x04
 TIME_SIZE = 8
@@ -54,24 +45,10 @@ class Cosigner(Verifier, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class CosignatureVerifier:
+class CosignatureVerifier(VerifierKey):
     """The Ed25519 key of a witness, signature type 0x04."""
 
-    name: str
-    public: bytes
-
-    def __post_init__(self) -> None:
-        check_name(self.name)
-        if len(self.public) != ED25519_SIZE:
-            raise Malformed(f"the key {self.name} is not {ED25519_SIZE} bytes.")
-
-    def __str__(self) -> str:
-        """The verifier key (vkey): ``name+hex(id)+base64(type || public key)``."""
-        return f"{self.name}+{self.key_id.hex()}+{encode_base64(bytes([COSIGNATURE_V1]) + self.public)}"
-
-    @property
-    def key_id(self) -> bytes:
-        return key_id(self.name, COSIGNATURE_V1, self.public)
+    kind: ClassVar[int] = COSIGNATURE_V1
 
     def verifies(self, text: bytes, signature: bytes) -> bool:
         seconds = _seconds(signature)

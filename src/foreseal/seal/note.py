@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -153,9 +153,10 @@ def key_id(name: str, kind: int, public: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Ed25519Verifier:
-    """A known Ed25519 key, signature type 0x01."""
+class VerifierKey:
+    """An Ed25519 key that is known by its name; the signature type ``kind`` says what it signs."""
 
+    kind: ClassVar[int]
     name: str
     public: bytes
 
@@ -166,11 +167,18 @@ class Ed25519Verifier:
 
     def __str__(self) -> str:
         """The verifier key (vkey): ``name+hex(id)+base64(type || public key)``."""
-        return f"{self.name}+{self.key_id.hex()}+{encode_base64(bytes([ED25519]) + self.public)}"
+        return f"{self.name}+{self.key_id.hex()}+{encode_base64(bytes([self.kind]) + self.public)}"
 
     @property
     def key_id(self) -> bytes:
-        return key_id(self.name, ED25519, self.public)
+        return key_id(self.name, self.kind, self.public)
+
+
+@dataclass(frozen=True, slots=True)
+class Ed25519Verifier(VerifierKey):
+    """A known key that signs the text itself, signature type 0x01."""
+
+    kind: ClassVar[int] = ED25519
 
     def verifies(self, text: bytes, signature: bytes) -> bool:
         return ed25519_verifies(self.public, text, signature)
