@@ -157,6 +157,10 @@ def _failed(error: Exception) -> bytes:
     return data
 
 
+def _do(work: Callable[[Part], Done], part: Part) -> Done:
+    return work(part)
+
+
 def _on_ray(work: Callable[[Part], Done], parts: Iterable[Part], workers: int) -> Iterator[Done]:
     """On the Ray cluster that this process is connected to, or else on a new one of ``workers`` cores."""
     try:
@@ -165,7 +169,8 @@ def _on_ray(work: Callable[[Part], Done], parts: Iterable[Part], workers: int) -
         raise MissingExtra("ray", "engine='ray'") from None
     if not ray.is_initialized():
         ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    task = ray.remote(max_retries=TRIES, num_cpus=1)(work)
+    task = ray.remote(max_retries=TRIES, num_cpus=1)(_do)
+    shared = ray.put(work)
     resources: Any = ray.cluster_resources
     most = 2 * max(workers, int(resources().get("CPU", 1)))
     pending: deque[Any] = deque()
@@ -180,7 +185,7 @@ def _on_ray(work: Callable[[Part], Done], parts: Iterable[Part], workers: int) -
         return done
 
     for part in parts:
-        pending.append(task.remote(part))
+        pending.append(task.remote(shared, part))
         if len(pending) > most:
             yield get(pending.popleft())
     while pending:
