@@ -44,6 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     verb.add_argument("--save-every", type=float, default=180.0, help="seconds between checkpoints")
     verb.add_argument("--look-every", type=int, default=500, help="batches between log lines")
     verb.add_argument("--anneal", type=int, default=0, help="let the learning rate fall over so many batches")
+    verb.add_argument("--new-mix", action="store_true", help="go on although the generators have changed")
     verb.set_defaults(run=train)
 
     verb = verbs.add_parser("evaluate", help="development panel, ratios to the seasonal naive")
@@ -95,7 +96,7 @@ def train(arguments: argparse.Namespace) -> None:
             plan = dataclasses.replace(plan, anneal_from=state["number"], anneal=arguments.anneal)
         run, until = Run.resume(state, plan), plan.anneal_from + plan.anneal
     elif latest.exists():
-        run = Run.resume(checkpoint.load(latest))
+        run = Run.resume(checkpoint.load(latest), new_mix=arguments.new_mix)
     else:
         run = Run.start(Plan(seed=arguments.seed))
     go_on(run, arguments.folder, name, until, arguments.workers, arguments.save_every, arguments.look_every)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from pretrain.examples import INPUTS, VALIDATION, Examples
-from pretrain.generators import STEPS, VERSION, batch
+from pretrain.generators import STEPS, batch
 from pretrain.network import LEVELS, Network
 from pretrain.training import Run, tensors
 
@@ -29,7 +29,7 @@ def write(state: dict[str, Any], weights: Path, golden: Path, onnx: Path = ONNX)
     weights.mkdir(parents=True, exist_ok=True)
     facts = {
         "format": FORMAT,
-        "generator": VERSION,
+        "mixes": state["mixes"],
         "stage": state["stage"],
         "seed": run.plan.seed,
         "plan": state["plan"],

@@ -72,6 +72,8 @@ class Run:
         )
         self.averaged = {name: value.detach().clone() for name, value in network.named_parameters()}
         self.number, self.cpu, self.series = 0, 0.0, 0
+        # Versions of the generators, each with the batch after which it was used.
+        self.mixes = [[VERSION, 0]]
 
     @classmethod
     def start(cls, plan: Plan) -> Run:
@@ -90,18 +92,28 @@ class Run:
         return cls(plan, network)
 
     @classmethod
-    def resume(cls, state: dict[str, Any], plan: Plan | None = None) -> Run:
-        """Take up a run, exactly as it was; with ``plan`` go on differently (an annealing phase)."""
-        if (state["generator"], state["stage"]) != (VERSION, STAGE_VERSION):
+    def resume(cls, state: dict[str, Any], plan: Plan | None = None, *, new_mix: bool = False) -> Run:
+        """Take up a run, exactly as it was; with ``plan`` go on differently (an annealing phase).
+
+        With ``new_mix`` other generators than those of the checkpoint are accepted and noted in ``mixes``.
+        """
+        if state["stage"] != STAGE_VERSION:
             raise SystemExit(
-                f"The checkpoint was made with generators {state['generator']} and stage {state['stage']}; "
-                f"these are {VERSION} and {STAGE_VERSION}. Start a new run."
+                f"The checkpoint is of stage {state['stage']}, this is {STAGE_VERSION}. Start a new run."
+            )
+        if state["mixes"][-1][0] != VERSION and not new_mix:
+            raise SystemExit(
+                f"The checkpoint was made with generators {state['mixes'][-1][0]}, these are {VERSION}. "
+                "Start a new run, or go on with the new mix: --new-mix."
             )
         run = cls(plan or Plan(**state["plan"]), Network(Shape(**state["shape"])))
         run.network.load_state_dict(state["network"])
         run.optimiser.load_state_dict(state["optimiser"])
         run.averaged = {name: value.clone() for name, value in state["averaged"].items()}
         run.number, run.cpu, run.series = state["number"], state["cpu"], state["series"]
+        run.mixes = [*state["mixes"]]
+        if run.mixes[-1][0] != VERSION:
+            run.mixes.append([VERSION, run.number])
         torch.set_rng_state(state["random"])
         return run
 
@@ -116,7 +128,7 @@ class Run:
             "cpu": self.cpu,
             "series": self.series,
             "random": torch.get_rng_state(),
-            "generator": VERSION,
+            "mixes": self.mixes,
             "stage": STAGE_VERSION,
             "torch": str(torch.__version__),
         }

@@ -10,6 +10,13 @@ from pretrain.generators.rows import Floats, Paths, Rows
 STATES = 12
 
 
+def _turn(rows: Rows) -> Floats:
+    """One lasting change within a few steps, more often down than up: a cure, a closure, a new road."""
+    at = rows.uniform(0.3, 1.0) * rows.n[:, None]
+    part = np.clip((rows.clock - at) / rows.lognormal(4.0, 0.8), 0, 1)
+    return part * rows.lognormal(4.0, 0.5) * np.where(rows.chance(0.75), -1, 1)
+
+
 def regime(rows: Rows) -> Paths:
     length = np.exp(rows.rng.uniform(np.log(6), np.log(rows.bucket), (rows.count, 1)))
     changes = rows.rng.random((rows.count, rows.columns)) < 1 / length
@@ -34,6 +41,7 @@ def regime(rows: Rows) -> Paths:
         rows.chance(0.7), levels * rows.lognormal(1.5, 0.7), slopes / length * rows.lognormal(2.0, 0.7)
     )
     values = slow + rows.lognormal(0.4, 0.7) * spread * fast + np.where(rows.chance(0.5), size, 1.0) * shape
-    exponential = rows.chance(0.2)
-    values = np.where(exponential, np.exp(np.clip(0.5 * values, -8, 8)), values)
+    exponential = rows.chance(0.35)
+    values = values + np.where(exponential, rows.chance(0.6) * _turn(rows), 0.0)
+    values = np.where(exponential, np.exp(np.clip(rows.uniform(0.3, 0.8) * values, -8, 8)), values)
     return Paths.of(values, period, anchored=exponential)

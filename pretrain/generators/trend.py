@@ -27,8 +27,8 @@ def trend(rows: Rows) -> Paths:
 
 
 def _drift(rows: Rows) -> Floats:
-    """Growth for each step in units of the error, weaker in long series, none in a quarter of them."""
-    size = rows.normal(0.35, 0.7) * rows.lognormal(1.0, 0.5)
+    """Growth for each step in units of the error, more often up than down, weaker in long series."""
+    size = rows.normal(0.45, 0.65) * rows.lognormal(1.0, 0.5)
     size *= np.sqrt(30 / np.maximum(rows.n[:, None], 30))
     return np.where(rows.chance(0.25), 0.0, size)
 
@@ -76,7 +76,7 @@ def _curve(rows: Rows) -> Floats:
     arch = part - part**2 * rows.uniform(0.2, 0.9)
     kind = rows.rng.random((rows.count, 1))
     curve = np.select([kind < 0.3, kind < 0.5, kind < 0.7, kind < 0.9], [part, power, logistic, bent], arch)
-    curve *= rows.normal(0.6, 1.0) * rows.lognormal(8.0, 0.9) * (n / 40) ** 0.3
+    curve *= rows.normal(0.75, 0.9) * rows.lognormal(8.0, 0.9) * (n / 40) ** 0.3
     errors = np.where(
         rows.chance(0.5), noise.white(rows), noise.autoregressive(rows, rows.uniform(0.2, 0.97))
     )

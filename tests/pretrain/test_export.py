@@ -1,0 +1,90 @@
+"""What is exported answers as the network does: NumPy arrays, golden file, ONNX."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.conftest import ROOT, require
+
+require("torch")
+import torch  # noqa: E402
+from pretrain import export  # noqa: E402
+from pretrain.export import GOLDEN_STEPS, example  # noqa: E402
+from pretrain.network import Network, Shape  # noqa: E402
+from pretrain.training import tensors  # noqa: E402
+
+WEIGHTS = ROOT / "src/foreseal/predict/weights"
+GOLDEN = ROOT / "tests/predict/golden/compact.npz"
+
+
+def network() -> tuple[Network, dict[str, object]]:
+    facts = json.loads((WEIGHTS / "compact.json").read_text(encoding="utf-8"))
+    with np.load(WEIGHTS / "compact.npz") as arrays:
+        state = {
+            name: torch.from_numpy(arrays[name]) for name in arrays.files if name.split(".")[-1] in KINDS
+        }
+        state |= {name: torch.from_numpy(arrays[name]) for name in BARE}
+    made = Network(Shape(**facts["shape"]))
+    made.load_state_dict(state)
+    return made.eval(), facts
+
+
+KINDS = ("weight", "bias", "position")
+BARE = ("prior_overall", "prior_here", "overall_mean", "overall_rate", "local_mean", "local_rate")
+
+
+def test_the_weights_are_the_ones_described() -> None:
+    _, facts = network()
+    file = WEIGHTS / "compact.npz"
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == facts["sha256"]
+    assert file.stat().st_size < 10_000_000
+    with np.load(file) as arrays:
+        described = json.loads(str(arrays["meta"]))
+    assert described == {name: value for name, value in facts.items() if name != "sha256"}
+
+
+def test_the_golden_file_is_what_the_network_answers() -> None:
+    made, _ = network()
+    with np.load(GOLDEN) as golden, torch.no_grad():
+        for bucket in (64, 256):
+            inputs = [torch.from_numpy(golden[f"{bucket}.{name}"]) for name in export.INPUTS]
+            np.testing.assert_allclose(
+                made(*inputs).numpy(), golden[f"{bucket}.quantiles"], rtol=1e-5, atol=1e-5
+            )
+
+
+@pytest.mark.parametrize("bucket", [64, 256, 1024])
+def test_onnx_answers_as_torch_does_for_any_number_of_series_and_patches(bucket: int) -> None:
+    require("onnxruntime")
+    import onnxruntime
+
+    made, facts = network()
+    drawn = example(int(str(facts["seed"])), bucket, rows=7)
+    session = onnxruntime.InferenceSession(str(export.ONNX), providers=["CPUExecutionProvider"])
+    (answer,) = session.run(None, {name: drawn.inputs[name] for name in export.INPUTS})
+    assert answer.shape == (7, len(GOLDEN_STEPS), 15)
+    with torch.no_grad():
+        np.testing.assert_allclose(answer, made(*tensors(drawn)).numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_the_same_state_is_exported_as_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pretrain.training import Plan, Run
+
+    monkeypatch.setattr(export, "_onnx", lambda network, path, seed: None)
+    torch.manual_seed(0)
+    first = example(1, 64).inputs
+    sizes = [first[name].shape[-1] for name in ("candidates", "local", "overall")]
+    state = Run(Plan(), Network(Shape(*sizes, width=16, feed=16, trunk=16, decoder=16, layers=1))).state()
+    one = [
+        p.read_bytes() for p in export.write(state, tmp_path / "a", tmp_path / "a/g") if p.suffix == ".npz"
+    ]
+    other = [
+        p.read_bytes() for p in export.write(state, tmp_path / "b", tmp_path / "b/g") if p.suffix == ".npz"
+    ]
+    assert one == other
