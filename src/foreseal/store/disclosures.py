@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 from foreseal import merkle
 from foreseal.clock import format_instant, to_us
 from foreseal.errors import DataError
-from foreseal.store.chunks import CHUNK_ROWS, decode, encode
+from foreseal.store.chunks import CHUNK_ROWS, decode
 
 if TYPE_CHECKING:
+    from foreseal.store.snapshots import Prefix
     from foreseal.store.store import Store
 
 
@@ -49,44 +51,25 @@ def prove_chunk(
             f"{format_instant(cutoff)}."
         )
     append, known_at = int(known["n"][0]), known["known_at"][0]
-    number, _ = store._find(dataset)
-    snapshots = store._snapshots
-    roots: list[bytes] = []
-    found: tuple[int, bytes, list[bytes]] | None = None
-    for k in range(1, n + 1):
-        leaves, part = snapshots._leaves(number, schema, k)
-        whole = leaves.whole_before(cutoff)
-        hashes = list(leaves.hashes[:whole])
-        last = b""
-        if whole < len(leaves.hashes) and int(leaves.first[whole]) <= to_us(cutoff):
-            rows = snapshots._chunk_rows(number, part, k, leaves, whole, cutoff)
-            last = next(encode(rows, part))
-            hashes.append(merkle.leaf_hash(last))
-        roots.append(merkle.leaf_hash(merkle.root(hashes)))
-        if k == append:
-            at = to_us(known_at)
-            for index in range(len(hashes)):
-                if int(leaves.first[index]) <= at <= int(leaves.last[index]):
-                    chunk = last if index == whole else store.chunk(dataset, k, index)
-                    rows = decode(chunk, part)
-                    held = rows.filter((rows["unique_id"] == series) & (rows["ds"] == ds))
-                    if known_at in held["known_at"].to_list():
-                        found = index, chunk, hashes
-                        break
-    if found is None:
-        raise DataError(
-            f"The value of {series!r} is in none of the chunks of {CHUNK_ROWS} rows of {dataset}."
-        )
-    index, chunk, hashes = found
-    return ChunkProof(
-        chunk,
-        append,
-        index,
-        len(hashes),
-        n,
-        tuple(_path(index, hashes)),
-        tuple(_path(append - 1, roots)),
-    )
+    prefixes = [store.prefix(dataset, cutoff, k) for k in range(1, n + 1)]
+    roots = [merkle.leaf_hash(merkle.root(prefix.hashes)) for prefix in prefixes]
+    hashes = prefixes[append - 1].hashes
+    for index, chunk in _chunks(store, dataset, append, prefixes[append - 1], to_us(known_at)):
+        rows = decode(chunk, schema.part("series"))
+        held = rows.filter((rows["unique_id"] == series) & (rows["ds"] == ds))
+        if known_at in held["known_at"].to_list():
+            inner, outer = tuple(_path(index, hashes)), tuple(_path(append - 1, roots))
+            return ChunkProof(chunk, append, index, len(hashes), n, inner, outer)
+    raise DataError(f"The value of {series!r} is in none of the chunks of {CHUNK_ROWS} rows of {dataset}.")
+
+
+def _chunks(store: Store, dataset: str, n: int, prefix: Prefix, at: int) -> Iterator[tuple[int, bytes]]:
+    """The chunks that may hold what became known at an instant (microseconds since 1970)."""
+    leaves = prefix.leaves
+    for index in range(len(prefix.hashes)):
+        if int(leaves.first[index]) <= at <= int(leaves.last[index]):
+            partial = prefix.partial if index == prefix.whole else None
+            yield index, store.chunk(dataset, n, index) if partial is None else partial
 
 
 def _path(index: int, leaves: list[bytes]) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
@@ -16,6 +17,24 @@ from foreseal.store.order import in_key_order
 from foreseal.store.personal import Personal
 from foreseal.store.rows import Rows, Where
 from foreseal.store.schema import Part, Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """What was known of one append at a cutoff: the first ``whole`` chunks of its leaves, and what was known
+    of the next one (bytes and number of rows), if anything was.
+    """
+
+    leaves: Leaves
+    whole: int
+    partial: bytes | None
+    partial_rows: int = 0
+
+    @property
+    def hashes(self) -> list[bytes]:
+        """Leaf hash of each chunk."""
+        last = [] if self.partial is None else [merkle.leaf_hash(self.partial)]
+        return [*self.leaves.hashes[: self.whole], *last]
 
 
 class Snapshots:
@@ -48,21 +67,31 @@ class Snapshots:
         with self._db.reading():
             sealed = self.sealed_n(dataset, at)
             appends = self._db.execute(
-                "SELECT n, part, rows, known_min, known_max, root FROM append "
-                "WHERE dataset=? AND n<=? ORDER BY n",
+                "SELECT n, rows, known_min, known_max, root FROM append WHERE dataset=? AND n<=? ORDER BY n",
                 (dataset, n),
             ).fetchall()
         total = witnessed = 0
         frontier = merkle.Frontier()
-        for k, part, rows, known_min, known_max, root in appends:
+        for k, rows, known_min, known_max, root in appends:
             if known_min > at:
                 rows, root = 0, merkle.EMPTY_ROOT
             elif known_max > at:
-                rows, root = self._prefix(dataset, schema, schema.part(part), k, cutoff)
+                prefix = self.prefix(dataset, schema, k, cutoff)
+                rows = prefix.whole * (1 if schema.personal else CHUNK_ROWS) + prefix.partial_rows
+                root = merkle.root(prefix.hashes)
             frontier.append(merkle.leaf_hash(root))
             total += rows
             witnessed += rows if k <= sealed else 0
         return Snapshot(schema.name, cutoff, n, frontier.root().hex(), total, witnessed)
+
+    def prefix(self, dataset: int, schema: Schema, n: int, cutoff: datetime) -> Prefix:
+        """What was known at ``cutoff`` of append ``n``. Of a personal dataset each record is a chunk."""
+        leaves, part = self._leaves(dataset, schema, n)
+        whole = leaves.whole_before(cutoff)
+        if schema.personal or whole == len(leaves.hashes) or int(leaves.first[whole]) > to_us(cutoff):
+            return Prefix(leaves, whole, None)
+        rows = self._chunk_rows(dataset, part, n, leaves, whole, cutoff)
+        return Prefix(leaves, whole, next(encode(rows, part)), rows.height)
 
     def chunk(self, dataset: int, schema: Schema, n: int, index: int) -> bytes:
         """The bytes of chunk ``index`` of append ``n``."""
@@ -121,25 +150,6 @@ class Snapshots:
         if row is None:
             raise DataError(f"Dataset {schema.name!r} has no append {n}.")
         return Leaves.from_blobs(row[0], row[1]), schema.part(row[2])
-
-    def _prefix(
-        self, dataset: int, schema: Schema, part: Part, n: int, cutoff: datetime
-    ) -> tuple[int, bytes]:
-        """Number of rows of append ``n`` known at ``cutoff``, and the root over them."""
-        row = self._db.execute(
-            "SELECT hashes, positions FROM leaves WHERE dataset=? AND n=?", (dataset, n)
-        ).fetchone()
-        leaves = Leaves.from_blobs(*row)
-        whole = leaves.whole_before(cutoff)
-        hashes = list(leaves.hashes[:whole])
-        if schema.personal:
-            return whole, merkle.root(hashes)
-        rows = whole * CHUNK_ROWS
-        if int(leaves.first[whole]) <= to_us(cutoff):
-            partial = self._chunk_rows(dataset, part, n, leaves, whole, cutoff)
-            hashes += [merkle.leaf_hash(chunk) for chunk in encode(partial, part)]
-            rows += partial.height
-        return rows, merkle.root(hashes)
 
     def _chunk_rows(
         self, dataset: int, part: Part, n: int, leaves: Leaves, index: int, until: datetime

@@ -28,7 +28,7 @@ from foreseal.store.quality import flag
 from foreseal.store.rows import HOT_ROWS, Rows, Where
 from foreseal.store.schema import Part, Schema
 from foreseal.store.segments import sync_folder
-from foreseal.store.snapshots import Snapshots
+from foreseal.store.snapshots import Prefix, Snapshots
 from foreseal.store.subjects import Erasure, Subjects
 from foreseal.store.vintages import admit, sift
 
@@ -293,6 +293,11 @@ class Store:
         if n is not None and not 0 <= n <= last:
             raise DataError(f"Dataset {dataset!r} has no append {n}.")
         return self._snapshots.take(number, schema, cutoff, last if n is None else n)
+
+    def prefix(self, dataset: str, cutoff: datetime, n: int) -> Prefix:
+        """What was known at ``cutoff`` of append ``n``, as leaves of the snapshot's tree."""
+        number, schema = self._find(dataset)
+        return self._snapshots.prefix(number, schema, n, cutoff)
 
     def chunk(self, dataset: str, n: int, index: int) -> bytes:
         """The bytes of one chunk of append ``n``: what is disclosed to prove its rows without the rest."""
