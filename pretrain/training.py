@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -200,7 +202,8 @@ def held_out(seed: int) -> list[Examples]:
 
 
 def _end_with_parent() -> None:
-    """A worker whose run was killed must not wait for work for ever."""
+    """A worker whose run was killed must not wait for work for ever; Ctrl-C is the run's own business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
@@ -227,10 +230,25 @@ def stream(plan: Plan, after: int, workers: int) -> Iterator[tuple[Examples, flo
             yield waiting.popleft().result()
 
 
+@contextmanager
+def asked_to_stop() -> Iterator[Event]:
+    """Set by SIGTERM or SIGINT, which do nothing else meanwhile."""
+    asked, numbers = Event(), (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: asked.set()) for number in numbers]
+    try:
+        yield asked
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
 def train(
     run: Run, folder: Path, name: str, until: int, workers: int, save_every: float, look_every: int
 ) -> None:
-    """Go on to batch ``until``; state in ``folder/name.pt``, one line a look in ``folder/name.jsonl``."""
+    """Go on to batch ``until``; state in ``folder/name.pt``, one line a look in ``folder/name.jsonl``.
+
+    SIGTERM and SIGINT let the batch be finished and saved.
+    """
     log, file = folder / f"{name}.jsonl", folder / f"{name}.pt"
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint.truncate(log, run.number)
@@ -240,25 +258,26 @@ def train(
     begun, before = time.process_time(), run.cpu
     elsewhere = 0.0
     batches = stream(run.plan, run.number, workers)
-    while run.number < until:
-        batch, cost = next(batches)
-        elsewhere += cost
-        recent.append(run.step(batch))
-        run.cpu = before + elsewhere + time.process_time() - begun
-        last = run.number == until
-        if last or run.number % look_every == 0:
-            line = {
-                "batch": run.number,
-                "series": run.series,
-                "cpu_s": round(run.cpu, 1),
-                "rate": run.plan.rate_at(run.number),
-                "loss": round(float(np.mean(recent)), 5),
-                "validation": {k: round(v, 5) for k, v in validation(run.average(), held).items()},
-            }
-            checkpoint.append(log, line)
-            print(line, flush=True)
-            recent.clear()
-        if last or time.monotonic() - saved > save_every:
-            checkpoint.save(file, run.state())
-            saved = time.monotonic()
+    with asked_to_stop() as stop:
+        while run.number < until and not stop.is_set():
+            batch, cost = next(batches)
+            elsewhere += cost
+            recent.append(run.step(batch))
+            run.cpu = before + elsewhere + time.process_time() - begun
+            last = run.number == until
+            if last or run.number % look_every == 0:
+                line = {
+                    "batch": run.number,
+                    "series": run.series,
+                    "cpu_s": round(run.cpu, 1),
+                    "rate": run.plan.rate_at(run.number),
+                    "loss": round(float(np.mean(recent)), 5),
+                    "validation": {k: round(v, 5) for k, v in validation(run.average(), held).items()},
+                }
+                checkpoint.append(log, line)
+                print(line, flush=True)
+                recent.clear()
+            if last or stop.is_set() or time.monotonic() - saved > save_every:
+                checkpoint.save(file, run.state())
+                saved = time.monotonic()
     batches.close()  # type: ignore[attr-defined]
