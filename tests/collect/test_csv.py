@@ -268,3 +268,33 @@ def test_real_traffic_says_what_is_dropped(shared):
     assert batch.rows.height == 17_520 - 104
     counts = Counter(item.reason.split(":")[0] for item in batch.rejected)
     assert counts == {"missing value": 102, "this local time does not exist": 2}
+
+
+@pytest.mark.parametrize(
+    ("broken", "line", "reason"),
+    [
+        ("2024-01-02,2,9", 3, "3 cells, and the header has 2"),
+        ('"2024-01-02,2', 3, "a quote that is not closed"),
+        ('2024-01-02,"2', 3, "a quote that is not closed"),
+        ('2024-01-02,2"x', 3, "a quote that is not closed, or stands inside a cell"),
+        ('2024-01-02,"2"x', 3, "stands inside a cell"),
+    ],
+)
+def test_a_malformed_line_is_named_and_the_others_are_kept(tmp_path, broken, line, reason):
+    text = f"t,v\n2024-01-01,1\n{broken}\n2024-01-03,3\n2024-01-04,4\n"
+    (batch,) = read(tmp_path, text)
+    assert batch.rows["y"].to_list() == [1.0, 3.0, 4.0]
+    assert batch.rows["row"].to_list() == [2, 4, 5]
+    (found,) = batch.rejected
+    assert (found.row, found.file) == (line, "x.csv")
+    assert reason in found.reason
+    assert found.value == broken
+
+
+def test_line_numbers_stay_right_beside_malformed_lines_and_quoted_line_breaks(tmp_path):
+    text = 't,v,note\n2024-01-01,1,"a\nb"\n2024-01-02,2,"c\n\n2024-01-03,3,"d, ""e"""\n2024-01-04,4\n'
+    text = text.replace("\n", "\r\n")
+    (batch,) = read(tmp_path, text)
+    assert batch.rows["y"].to_list() == [1.0, 3.0, 4.0]
+    assert batch.rows["row"].to_list() == [2, 6, 7]
+    assert refused(batch) == [(4, "", '2024-01-02,2,"c')]

@@ -148,12 +148,58 @@ def test_a_target_is_tried_before_it_is_declared_and_the_others_go_on(
     toml.write_text(good.replace("[models]", f"[targets.other]{other}[models]"))
     done = go(Project.open(project.folder))
     (failure,) = done.failures
-    assert "other is not declared" in failure
+    assert "other: it is not declared" in failure
     assert says in failure
     assert (done.forecasts, done.settled) == (2, 1)
     assert list(project.history().targets) == ["next_day"]
     toml.write_text(toml.read_text().replace(wrong[1], wrong[0]))
     assert go(Project.open(project.folder)).settled == 1
+
+
+WEATHER = '[datasets.weather]\nsource = "csv"\npath = "weather.csv"\nid = "site"\nds = "time"\ny = "value"\n'
+
+
+def with_weather(project: Project) -> Project:
+    """The project with a covariate dataset whose file is not there."""
+    toml = project.folder / "foreseal.toml"
+    text = toml.read_text().replace("[targets", f'{WEATHER}known_at = {{ delay = "1h" }}\n[targets', 1)
+    toml.write_text(text.replace("horizon = 6", 'horizon = 6\ncovariates = ["weather"]', 1))
+    return Project.open(project.folder)
+
+
+def test_a_live_run_goes_on_without_a_covariate_that_cannot_be_read_and_names_it(make: Make) -> None:
+    project = with_weather(make_live(make))
+    done = go(project)
+    (failure,) = done.failures
+    assert "weather" in failure
+    assert "There is no file" in failure
+    assert done.forecasts == 2
+
+
+def test_a_replay_waits_for_a_dataset_that_cannot_be_read_and_does_the_others(make: Make) -> None:
+    """It loses nothing by waiting, and what is sealed without it would stay."""
+    project = make(last="2024-02-01")
+    plain = project.settings.path.read_text().partition("[targets.next_day]")[2].partition("[models]")[0]
+    project = with_weather(project)
+    toml = project.folder / "foreseal.toml"
+    toml.write_text(toml.read_text().replace("[models]", f"[targets.plain]{plain}[models]"))
+    project = Project.open(project.folder)
+    done = go(project)
+    assert any("next_day" in each and "weather" in each for each in done.failures)
+    assert (done.forecasts, done.settled) == (2, 1)
+    (project.folder / "weather.csv").write_text("site,time,value\na,2024-01-02T00:00:00Z,1\n")
+    done = go(project)
+    assert (done.failures, done.forecasts, done.settled) == ([], 2, 1)
+
+
+def test_a_live_outcome_waits_for_its_dataset_to_be_readable(make: Make) -> None:
+    project = make(mode="live")
+    data = project.folder / "load.csv"
+    data.rename(data.with_suffix(".away"))
+    done = go(project)
+    assert (done.settled, done.waiting) == (0, 4)
+    data.with_suffix(".away").rename(data)
+    assert go(project).settled == 4
 
 
 def test_two_processes_cannot_run_one_project(make: Make) -> None:

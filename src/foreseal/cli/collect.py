@@ -16,7 +16,7 @@ def command(folder: str, rejected: bool, as_json: bool) -> int:
     """Read the sources of foreseal.toml and keep what is new.
 
     Rows that cannot be kept are listed with file, row, column and reason. The exit code is 2 only if a source
-    brought rows and none of them could be kept.
+    could not be read, or brought rows and none of them could be kept; the others are kept all the same.
     """
     from foreseal.run import Project
     from foreseal.run.session import Session

@@ -19,7 +19,13 @@ def command(folder: str, watch: bool, report: bool, as_json: bool) -> int:
 
     What a model or policy could not do is listed, the rest is done, and the exit code is 1.
     """
-    from foreseal.cli.summary import said_done, show_collected, show_records, show_witnessed
+    from foreseal.cli.summary import (
+        said_done,
+        show_collected,
+        show_failures,
+        show_records,
+        show_witnessed,
+    )
     from foreseal.run import Project, loop
     from foreseal.run.session import Session
 
@@ -32,8 +38,7 @@ def command(folder: str, watch: bool, report: bool, as_json: bool) -> int:
         show_collected(terminal, done.collected)
         terminal.say(said_done(done))
         witnessed = show_witnessed(terminal, session.witnessed)
-        for failure in done.failures:
-            terminal.say(f"Not done: {failure}", style="red")
+        show_failures(terminal, done)
         if done.missed:
             terminal.say(f"{done.missed} forecasts were missed: their deadline had passed.", style="yellow")
         for each in done.anchored:

@@ -13,17 +13,28 @@ from foreseal.cli.terminal import Terminal, json_option, project_option
 @project_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, folder: str, as_json: bool) -> None:
-    """Forecast, decide and seal what is due; outcomes are left for `foreseal score`."""
+def command(ctx: click.Context, folder: str, as_json: bool) -> int:
+    """Forecast, decide and seal what is due; outcomes are left for `foreseal score`.
+
+    What could not be done is listed, and the exit code is 1.
+    """
     ctx.obj = folder
     if ctx.invoked_subcommand:
-        return
+        return 0
     from foreseal.cli.summary import do_verbs
 
     terminal = Terminal(as_json)
     done = do_verbs(terminal, folder, ("forecast",))
     terminal.say(f"Sealed {done.forecasts} forecasts and {done.decisions} decisions.")
-    terminal.result({"forecasts": done.forecasts, "decisions": done.decisions, "missed": done.missed})
+    terminal.result(
+        {
+            "forecasts": done.forecasts,
+            "decisions": done.decisions,
+            "missed": done.missed,
+            "failures": done.failures,
+        }
+    )
+    return 1 if done.failures else 0
 
 
 @command.command("adopt")

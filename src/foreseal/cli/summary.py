@@ -26,7 +26,14 @@ def do_verbs(terminal: Terminal, folder: str, verbs: tuple[str, ...]) -> Done:
     with terminal.warnings(), terminal.progress("open") as update, Session.begin(project) as session:
         done = run(session, verbs=verbs, report=update)
     show_witnessed(terminal, session.witnessed)
+    show_failures(terminal, done)
     return done
+
+
+def show_failures(terminal: Terminal, done: Done) -> None:
+    """What could not be done, one line each."""
+    for failure in done.failures:
+        terminal.say(f"Not done: {failure}", style="red")
 
 
 def said_done(done: Done) -> str:
@@ -72,6 +79,8 @@ def show_collected(terminal: Terminal, found: Sequence[Collected], *, rejected: 
         right=(1, 2, 3, 4),
     )
     for each in found:
+        if each.failure:
+            terminal.say(f"  {each.dataset} could not be read: {each.failure}", style="red")
         for reason, count in each.reasons.items():
             terminal.say(f"  {each.dataset}: {count} rows rejected: {reason}")
         shown = each.examples if rejected else each.examples[:MAX_LISTED]

@@ -6,15 +6,17 @@ import codecs
 import gzip
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
 from foreseal.collect.columns import Columns
+from foreseal.collect.salvage import salvage
 from foreseal.collect.source import Batch, Context
 from foreseal.errors import DataError
+from foreseal.records import Rejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,29 +33,45 @@ class CsvSource(Columns):
     def read(self, context: Context) -> Iterator[Batch]:
         for path in self.files(context):
             name = self.name_of(path, context)
-            table, line = self._table(path, name)
-            yield from self.batches(table, line, context, name, self.decimal)
+            table, line, bad = self._table(path, name)
+            for batch in self.batches(table, line, context, name, self.decimal):
+                yield replace(batch, rejected=(*bad, *batch.rejected)) if bad else batch
+                bad = ()
 
-    def _table(self, path: Path, name: str) -> tuple[pl.DataFrame, pl.Series]:
+    def _table(self, path: Path, name: str) -> tuple[pl.DataFrame, pl.Series, tuple[Rejected, ...]]:
         data = self._text(path, name)
         if not data.strip():
             raise DataError(f"{name} is empty.", hint="It needs a header line and at least one row.")
         if self.delimiter not in data[: data.find(b"\n")].decode():
             self._check_delimiter(data, name)
+        bad: tuple[Rejected, ...] = ()
         try:
             table = pl.read_csv(data, infer_schema=False, separator=self.delimiter)
-        except (pl.exceptions.PolarsError, ValueError) as error:
-            raise DataError(
-                f"{name} cannot be read as CSV with the delimiter {self.delimiter!r}: {error}",
-                hint='Set delimiter = ";" (or what it is) if that is wrong; check for unbalanced quotes.',
-            ) from error
+            line = _lines(table, data)
+        except (pl.exceptions.PolarsError, ValueError):
+            table, line, bad = self._salvaged(data, name)
         if table.is_empty():
             raise DataError(f"{name} has 0 rows.", hint="It has a header line and nothing below it.")
-        line = _lines(table, data)
         filled = table.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
         if not filled.all():  # empty lines are no rows
             table, line = table.filter(filled), line.filter(filled)
-        return table.rename({column: column.strip() for column in table.columns}), line
+        return table.rename({column: column.strip() for column in table.columns}), line, bad
+
+    def _salvaged(self, data: bytes, name: str) -> tuple[pl.DataFrame, pl.Series, tuple[Rejected, ...]]:
+        """The lines that can be read, and the others."""
+        found = salvage(data, self.delimiter)
+        bad = tuple(Rejected(name, line, "", text, reason) for line, text, reason in found.bad)
+        try:
+            table = pl.read_csv(found.text, infer_schema=False, separator=self.delimiter)
+        except (pl.exceptions.PolarsError, ValueError):
+            table = pl.DataFrame()
+        if table.height != len(found.lines) or table.is_empty():
+            what = f": line {bad[0].row}: {bad[0].reason}." if bad else "."
+            raise DataError(
+                f"{name} cannot be read as CSV with the delimiter {self.delimiter!r}{what}",
+                hint='Set delimiter = ";" (or what it is) if that is wrong; check for unbalanced quotes.',
+            )
+        return table, pl.Series("row", found.lines, pl.Int64), bad
 
     def _text(self, path: Path, name: str) -> bytes:
         """The file's text in UTF-8, without a byte order mark."""

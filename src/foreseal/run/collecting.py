@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from foreseal.collect.source import Context
+from foreseal.errors import DataError
 from foreseal.options import build
 from foreseal.records import Rejected
 from foreseal.run.erasure import check_outside
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What one dataset's source brought. ``examples`` are rejected rows with file, row and column."""
+    """What one dataset's source brought. ``examples`` are rejected rows with file, row and column.
+
+    ``failure`` says why the source, or the rest of it, could not be read, or is empty.
+    """
 
     dataset: str
     added: int
@@ -30,11 +34,12 @@ class Collected:
     rejected: int
     reasons: Mapping[str, int]
     examples: tuple[str, ...] = ()
+    failure: str = ""
 
     @property
     def hopeless(self) -> bool:
-        """Whether the source brought rows and none of them could be kept."""
-        return self.rejected > 0 and self.added == 0 and self.repeats == 0
+        """Whether the source could not be read, or brought rows and none of them could be kept."""
+        return bool(self.failure) or (self.rejected > 0 and self.added == 0 and self.repeats == 0)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -44,6 +49,7 @@ class Collected:
             "late": self.late,
             "rejected": self.rejected,
             "reasons": dict(self.reasons),
+            "failure": self.failure,
         }
 
 
@@ -70,13 +76,17 @@ def collect(project: Project, store: Store, name: str) -> Collected:
     context = Context(project.folder, table.timezone or project.timezone, table.known_at)
     counts: Counter[str] = Counter()
     refused: list[Rejected] = []
-    for batch in source.read(context):
-        part = None if table.kind == "series" else batch.part
-        done = store.append(
-            name, batch.rows, part=part, known_at=batch.known_at, file=batch.file, rejected=batch.rejected
-        )
-        counts.update(added=done.added, repeats=done.repeated, late=done.late)
-        refused += done.rejected
+    failure = ""
+    try:
+        for batch in source.read(context):
+            part = None if table.kind == "series" else batch.part
+            done = store.append(
+                name, batch.rows, part=part, known_at=batch.known_at, file=batch.file, rejected=batch.rejected
+            )
+            counts.update(added=done.added, repeats=done.repeated, late=done.late)
+            refused += done.rejected
+    except DataError as error:
+        failure = f"{error.message} {error.hint}".strip()
     return Collected(
         dataset=name,
         added=counts["added"],
@@ -85,9 +95,10 @@ def collect(project: Project, store: Store, name: str) -> Collected:
         rejected=len(refused),
         reasons=dict(Counter(row.reason for row in refused)),
         examples=tuple(_line(row) for row in refused),
+        failure=failure,
     )
 
 
 def _line(row: Rejected) -> str:
-    value = f" {row.value!r}" if row.value else ""
-    return f"{row.file}, row {row.row}, {row.column}{value}: {row.reason}"
+    where = " ".join([row.column, *([repr(row.value)] if row.value else [])]).strip()
+    return f"{row.file}, row {row.row}{', ' if where else ''}{where}: {row.reason}"

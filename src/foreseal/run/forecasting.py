@@ -61,6 +61,8 @@ class Knowledge:
             own = self.series(name, cutoff).with_columns(
                 pl.format("{}/{}", pl.lit(name), "unique_id").alias("as")
             )
+            if own.is_empty():
+                continue  # nothing of it is known
             own = own.pivot("as", index="ds", values="y")
             wide = own if wide is None else wide.join(own, on="ds", how="full", coalesce=True)
         return None if wide is None else wide.sort("ds")

@@ -93,7 +93,8 @@ def run(
         tell("collect", 0, 1)
         done.collected = session.collect()
     session.declare()
-    done.failures += [f"{name} is not declared: {why}" for name, why in session.held_back.items()]
+    done.failures += [f"dataset {name}: {why}" for name, why in session.unread.items()]
+    done.failures += [f"target {name}: {why}" for name, why in session.held_back.items()]
     seal_erasures(session)
     pending = [due for due in agenda(session.targets.values(), session.history) if due.verb in verbs]
     clock: Clock = LiveClock()
@@ -110,7 +111,9 @@ def run(
             clock = replay
         now = clock.now()
         target = session.targets[due.target]
-        if due.verb == "settle":
+        if due.verb == "settle" and target.dataset in session.unread:
+            done.waiting += 1  # what it settles on may be in what could not be read
+        elif due.verb == "settle":
             done.settled += session.settle(target, due.seq)
         elif now > due.at + target.deadline:
             done.missed += 1

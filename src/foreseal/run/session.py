@@ -50,7 +50,8 @@ class Step:
 class Session:
     """Everything a step needs. Made by :meth:`begin`; `Busy` if another process has the project open.
 
-    ``held_back`` are targets that were not declared, with the reason.
+    ``held_back`` are targets that this session does nothing about, ``unread`` datasets whose sources could not
+    be read, each with the reason.
     """
 
     project: Project
@@ -60,6 +61,7 @@ class Session:
     desk: Desk
     witnessed: Witnessed | None = None
     held_back: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
     _past: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -98,8 +100,14 @@ class Session:
             self._mark(each)
 
     def collect(self) -> list[Collected]:
-        """Read every source and append what is new."""
-        return [collect(self.project, self.store, name) for name in self.project.settings.datasets]
+        """Read every source and append what is new. A replay holds back the targets of what is unread."""
+        found = [collect(self.project, self.store, name) for name in self.project.settings.datasets]
+        self.unread = {each.dataset: each.failure for each in found if each.failure}
+        for name, target in self.project.targets.items() if self.replay else ():
+            for dataset in (target.dataset, *target.covariates):
+                if dataset in self.unread:
+                    self.held_back[name] = f"the dataset {dataset} could not be read."
+        return found
 
     def _mark(self, forecast: Said) -> None:
         body = forecast.body
@@ -132,11 +140,11 @@ class Session:
             if not _same(self.history.datasets.get(name), fields):
                 desk.say("dataset", fields)
         for name, target in self.project.targets.items():
-            if name not in self.history.targets:
+            if name not in self.history.targets and name not in self.held_back:
                 try:
                     try_target(self, target)
                 except UsageError as error:
-                    self.held_back[name] = f"{error.message} {error.hint}".strip()
+                    self.held_back[name] = f"it is not declared: {error.message} {error.hint}".strip()
         for target in self.targets.values():
             for forecaster in (*target.forecasters, BASELINE):
                 models = declare.models_of(settings, target.name, forecaster)
