@@ -35,6 +35,7 @@ class Past:
     ``y`` has shape (windows, series, steps), NaN where there is no outcome or not every member forecast;
     ``values`` holds each member's quantiles, (windows, series, steps, levels), finite wherever ``y`` is.
     ``first`` is the first instant of each window and series, (windows, series), in microseconds since 1970.
+    ``fresh`` is the share of a window that does not lie in the one before.
     """
 
     ids: tuple[str, ...]
@@ -42,6 +43,12 @@ class Past:
     first: IntArray
     y: FloatArray
     values: Mapping[str, FloatArray]
+    fresh: float = 1.0
+
+    def evidence(self) -> FloatArray:
+        """How many windows without overlap the windows with an outcome are worth, for each series."""
+        windows = self.known.any(axis=2).sum(axis=0)
+        return np.where(windows > 0, 1.0 + (windows - 1) * self.fresh, 0.0)
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -55,7 +62,7 @@ class Past:
     def part(self, windows: IntArray | slice) -> Past:
         """Some of the windows."""
         values = {name: array[windows] for name, array in self.values.items()}
-        return Past(self.ids, self.quantiles, self.first[windows], self.y[windows], values)
+        return Past(self.ids, self.quantiles, self.first[windows], self.y[windows], values, self.fresh)
 
     def digest(self) -> str:
         """Hex SHA-256 of everything that weights, guard and calibration are made from.
@@ -144,7 +151,8 @@ def look_back(
         if not np.isfinite(now[name]).all():
             raise ModelError(f"Model {name!r} gave no numbers for some series or steps.", hint=HINT)
         ran |= {f"{name}.{key}": value for key, value in told.items()}
-    past = _joined(grid.ids, quantiles, first, y, before)
+    fresh = min(1.0, (backs[0] - backs[1]) / h) if len(backs) > 1 else 1.0
+    past = _joined(grid.ids, quantiles, first, y, before, fresh)
     return Views(index, now, past, ran)
 
 
@@ -192,7 +200,7 @@ def recall(
         first[window, rows] = keys["ds"].gather_every(h).to_physical().to_numpy()[here]
         for name in makers:
             before[name][window, rows] = _values(name, cache[name, origin], keys)[here]
-    return Views(index, said, _joined(ids, quantiles, first, y, before), ran)
+    return Views(index, said, _joined(ids, quantiles, first, y, before, 1.0), ran)
 
 
 def _joined(
@@ -201,10 +209,11 @@ def _joined(
     first: IntArray,
     y: FloatArray,
     values: dict[str, FloatArray],
+    fresh: float,
 ) -> Past:
     """Outcomes count where every member spoke."""
     spoken = np.logical_and.reduce([np.isfinite(array).all(axis=3) for array in values.values()])
-    past = Past(ids, quantiles, first, np.where(spoken, y, np.nan), values)
+    past = Past(ids, quantiles, first, np.where(spoken, y, np.nan), values, fresh)
     return past.some()
 
 

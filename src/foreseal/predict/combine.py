@@ -23,11 +23,11 @@ from foreseal.predict.grid import FloatArray
 EQUAL_PRIOR = 1.0
 POOLED_PRIOR = 12.0
 GUARD_PRIOR = 12.0
-DESCENT_STEPS = 100
+DESCENT_STEPS = 50
 DESCENT_RATE = 1.0
 # Cells of past forecasts that the weights look at, per series and in all: more of them say little more.
-CELLS = 4_000
-POOLED_CELLS = 400_000
+CELLS = 1_000
+POOLED_CELLS = 100_000
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def weigh(past: Past, baseline: str) -> Mixture:
     # A baseline without any error makes every other loss infinite; it is then judged in units of the data.
     size = np.maximum(np.abs(y).sum(axis=(0, 2)) / np.maximum(n, 1), 1.0)
     scale = np.where(n > 0, 1.0 / (np.where(unit > 0, unit, size) * np.maximum(n, 1)), 0.0)
-    windows = known.any(axis=2).sum(axis=0).astype(np.float64)
+    windows = past.evidence()
     every = _descend(past, known, scale, members, pooled=True)[0]
     seen = windows.sum()
     pooled = (seen * every + EQUAL_PRIOR / len(members)) / (seen + EQUAL_PRIOR)
@@ -93,13 +93,14 @@ def guard(mixture: Mixture, past: Past, baseline: str) -> Mixture:
     n = known.any(axis=2).sum(axis=0)
     if not n.any():
         return mixture
+    evidence = past.evidence()
     y = np.where(known, past.y, 0.0)
     ours = np.where(known, wis_by_step(y, mixture.combine(past.values), past.quantiles), 0.0).sum(axis=2)
     theirs = np.where(known, wis_by_step(y, past.values[baseline], past.quantiles), 0.0).sum(axis=2)
     tiny = np.finfo(float).tiny
     log_ratio = np.clip(np.log((ours + tiny) / (theirs + tiny)), -3.0, 3.0).sum(axis=0) / np.maximum(n, 1)
     pooled = log_ratio[n > 0].mean()
-    worse = (n * log_ratio + GUARD_PRIOR * pooled) / (n + GUARD_PRIOR) > 0.0
+    worse = (evidence * log_ratio + GUARD_PRIOR * pooled) / (evidence + GUARD_PRIOR) > 0.0
     alone = np.array([float(member == baseline) for member in mixture.members])
     return replace(mixture, weights=np.where(worse[:, None], alone, mixture.weights), guarded=worse)
 

@@ -3,25 +3,29 @@
 Each quantile is moved by the empirical quantile, at its own level, of how far past outcomes lay above it,
 measured in widths of the forecast they belong to (conformalised quantile regression of Romano, Patterson
 and Candès, 2019, one level at a time). Forecasts of one window share their fate, so what counts as evidence
-is the number of windows: the moves of one series are shrunk to those of all series, and these to none.
+is the number of windows, and windows that overlap count for less: moves of a third of the horizon are
+shrunk to those of all steps, these to none, and what sets a series apart from the others to nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
+from foreseal.predict.backtest import Past
 from foreseal.predict.empirical import quantiles as empirical
 from foreseal.predict.grid import FloatArray
 
-# Windows that the prior is worth: of no move for all series together, of all series' moves for one.
-WINDOWS_PRIOR = 2.0
-SERIES_PRIOR = 8.0
+# Windows that the prior is worth: of no move at all, of all steps' moves for a block of steps, of all series'
+# moves for a single one. Many series at one time are worth more than one, but not as many times more.
+NONE_PRIOR = 6.0
+BLOCK_PRIOR = 20.0
+SERIES_PRIOR = 12.0
+BLOCKS = 3
 # Forecasts narrower than this share of their series' mean width count as that wide.
 NARROW = 0.05
-BLOCKS = 3
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,13 @@ class Calibration:
         return np.sort(values + _width(values, self.floor)[..., None] * self.moves, axis=-1)
 
 
-def calibrate(values: FloatArray, y: FloatArray, quantiles: Sequence[float]) -> Calibration | None:
-    """Learn from past combined quantiles (windows, series, steps, levels) and outcomes (windows, series,
-    steps), NaN where there is none; None if nothing can be learnt."""
-    known = np.isfinite(y)
+def calibrate(values: FloatArray, past: Past) -> Calibration | None:
+    """Learn from past combined quantiles (windows, series, steps, levels) and the outcomes of ``past``; None
+    if nothing can be learnt."""
+    y, known = past.y, past.known
     if not known.any():
         return None
-    levels = np.asarray(quantiles)
+    levels = np.asarray(past.quantiles)
     count, steps = y.shape[1:]
     width = np.where(known, values[..., -1] - values[..., 0], 0.0).sum(axis=(0, 2))
     floor = NARROW * width / np.maximum(known.sum(axis=(0, 2)), 1)
@@ -52,14 +56,21 @@ def calibrate(values: FloatArray, y: FloatArray, quantiles: Sequence[float]) -> 
     safe = np.where(usable, floor, 1.0)
     above = (y[..., None] - values) / _width(values, safe)[..., None]
     above = np.where((known & usable[:, None])[..., None], above, np.nan)
-    windows = known.any(axis=2).sum(axis=0)
-    seen = float(known.any(axis=(1, 2)).sum())
-    moves = np.zeros((count, steps, len(levels)))
-    every = _own_level(above.reshape(-1, len(levels))[None], levels)[0]
-    mine = _own_level(above.swapaxes(0, 1).reshape(count, -1, len(levels)), levels)
-    trust = (windows / (windows + SERIES_PRIOR))[:, None] if count > 1 else np.ones((count, 1))
-    one = trust * np.nan_to_num(mine) + (1.0 - trust) * every
-    moves[:] = (seen / (seen + WINDOWS_PRIOR) * one)[:, None]
+    windows = past.evidence()
+    seen = windows.max() * np.sqrt(max(windows.sum() / windows.max(), 1.0))
+    every = _own_level(above.reshape(1, -1, len(levels)), levels)[0]
+    apart = np.zeros((count, len(levels)))
+    if count > 1:
+        mine = _own_level(above.swapaxes(0, 1).reshape(count, -1, len(levels)), levels)
+        trust = windows / (windows + SERIES_PRIOR)
+        apart = np.where(np.isfinite(mine), trust[:, None] * (mine - every), 0.0)
+    moves = np.empty((count, steps, len(levels)))
+    edges = np.unique(np.linspace(0, steps, BLOCKS + 1).round().astype(int))
+    for low, high in itertools.pairwise(edges.tolist()):
+        here = _own_level(above[:, :, low:high].reshape(1, -1, len(levels)), levels)[0]
+        own = np.where(np.isfinite(here), seen / (seen + BLOCK_PRIOR) * (here - every), 0.0)
+        moves[:, low:high] = (every + own + apart)[:, None]
+    moves *= seen / (seen + NONE_PRIOR)
     return Calibration(np.where(usable[:, None, None], moves, 0.0), safe)
 
 

@@ -215,7 +215,7 @@ def _learn(past: Past, plan: Plan, account: Account) -> tuple[Mixture, Calibrati
     second = past.part(slice(seen - calibrating - guarding, seen - calibrating)) if guarding else first
     last = past.part(slice(seen - calibrating, seen))
     mixture = guard(weigh(first, plan.baseline), second, plan.baseline)
-    calibration = calibrate(mixture.combine(last.values), last.y, past.quantiles)
+    calibration = calibrate(mixture.combine(last.values), last)
     account = replace(
         account,
         weights=dict(zip(mixture.members, mixture.weights.mean(axis=0).tolist(), strict=True)),
