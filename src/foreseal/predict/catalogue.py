@@ -22,6 +22,7 @@ MODELS = {
     "drift": "foreseal.predict.naive:Drift",
     "ridge": "foreseal.predict.ridge:Ridge",
     "theta": "foreseal.predict.theta:Theta",
+    "closed_form": "foreseal.predict.closed_form:ClosedForm",
     "lightgbm": "foreseal.predict.boost:LightGBM",
 }
 CLASSIFIERS = {

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Float32 = NDArray[np.float32]
+# In single precision where they are large.
+Float32 = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
@@ -120,7 +122,8 @@ def _tables(kernel: Float32, deviation: Float32, weight: Float32, cycles: int) -
 def at_phase(table: Float32, first: int, count: int) -> Float32:
     """A table (rows, period) at ``count`` columns from ``first``, where column 0 is the first one ahead."""
     phase = (np.arange(count) + first) % table.shape[1]
-    return table.take(phase, axis=1)
+    out: Float32 = table.take(phase, axis=1)
+    return out
 
 
 def _padded(x: Float32, columns: int) -> Float32:

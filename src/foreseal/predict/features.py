@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
-
 import numpy as np
 
-from foreseal.predict.candidates import CANDIDATES, LEVELS, LINES, ORDER, Fits, Rows
+from foreseal.predict.candidates import CANDIDATES
 from foreseal.predict.decomposition import Flags, Float32, Ints
+from foreseal.predict.fits import LEVELS, LINES, ORDER, Fits
+from foreseal.predict.histories import Histories
+from foreseal.predict.origins import Backtest, thirds
 
 PATCH = 32
-THIRDS = ("near", "middle", "far")
 LOCAL = (
     *(f"{name}: distance" for name in CANDIDATES),
     *(f"{name}: error here" for name in CANDIDATES),
@@ -73,76 +72,6 @@ OVERALL = (
 )
 
 
-@dataclass(frozen=True)
-class Backtest:
-    """Errors of all candidates at earlier origins, z units; ``by_third`` of the backtest horizon.
-
-    ``weights`` (B, K) prefer small errors; ``mixture`` (B, 4) is the mean absolute error of the weighted
-    average over all steps and by third, ``bias`` (B, 3) its mean error, ``residuals`` (B, origins, H) outcome
-    less average, NaN where there was none. ``middle`` (B,) is the median candidate's error.
-    """
-
-    errors: Float32
-    by_third: Float32
-    weights: Float32
-    mixture: Float32
-    bias: Float32
-    residuals: Float32
-    by_origin: Float32
-    middle: Float32
-    values: Float32
-
-    @classmethod
-    def of(
-        cls,
-        tried: Float32,
-        truth: Float32,
-        known: Flags,
-        horizon: Ints,
-        valid: Flags,
-        unit: Float32,
-        sharpness: float,
-    ) -> Self:
-        """From candidates (origins, B, K, H), outcomes (origins, B, H) and where those are known."""
-        widest = tried.shape[3]
-        mass = known.astype(np.float32)
-        thirds = _thirds(np.arange(1, widest + 1), horizon) * mass[:, :, :, None]
-        error = tried - truth[:, :, None]
-        np.abs(error, out=error)
-        sums = (error @ thirds).sum(axis=0)
-        counts = thirds.sum(axis=(0, 2))[:, None]
-        total = counts.sum(axis=2)
-        errors = sums.sum(axis=2) / np.maximum(total, 1.0)
-        errors = np.where(total > 0.0, errors, unit[:, None]).astype(np.float32)
-        by_third = ((sums + errors[:, :, None]) / (counts + 1.0)).transpose(0, 2, 1)
-        middle = np.median(errors, axis=1)
-        # What every candidate errs by at least, so that a perfect one does not rule out all others.
-        best = np.where(valid, errors, np.float32(np.inf)).min(axis=1, keepdims=True)
-        relative = (errors - best) / (best + 0.05 * unit[:, None])
-        weights = np.where(valid, np.exp(-sharpness * relative), np.float32(0.0))
-        weights /= weights.sum(axis=1, keepdims=True)
-        residuals = truth - (weights.astype(np.float32)[:, None] @ tried)[:, :, 0]
-        residuals *= mass
-        size = np.abs(residuals)
-        mixed = (size[:, :, None] @ thirds)[:, :, 0].sum(axis=0)
-        mean = np.where(total[:, 0] > 0.0, mixed.sum(axis=1) / np.maximum(total[:, 0], 1.0), unit)
-        mixture = np.concatenate([mean[:, None], (mixed + mean[:, None]) / (counts[:, 0] + 1.0)], axis=1)
-        bias = (residuals[:, :, None] @ thirds)[:, :, 0].sum(axis=0) / (counts[:, 0] + 1.0)
-        each = mass.sum(axis=2)
-        by_origin = np.where(each > 0.0, size.sum(axis=2) / np.maximum(each, 1.0), mean).T
-        return cls(
-            errors,
-            by_third.astype(np.float32),
-            weights.astype(np.float32),
-            mixture.astype(np.float32),
-            bias.astype(np.float32),
-            np.where(known, residuals, np.nan).transpose(1, 0, 2).astype(np.float32),
-            by_origin.astype(np.float32),
-            middle.astype(np.float32),
-            total[:, 0].astype(np.float32),
-        )
-
-
 def local_features(
     out: Float32,
     median: Float32,
@@ -163,7 +92,7 @@ def local_features(
     distance = out - median[:, :, None]
     spread = np.sqrt(np.einsum("bsk,bk->bs", distance**2, backtest.weights))
     np.arcsinh(distance * per_unit, out=local[:, :, :width])
-    third = _thirds(steps, horizon).argmax(axis=2)
+    third = thirds(steps, horizon).argmax(axis=2)
     row = np.arange(batch)[:, None]
     local[:, :, width : 2 * width] = _relative(backtest, valid)[row, third]
     local[:, :, 2 * width : 2 * width + 2] = np.arcsinh(season * per_unit)
@@ -189,7 +118,7 @@ def local_features(
 
 
 def overall_features(
-    rows: Rows,
+    rows: Histories,
     fits: Fits,
     backtest: Backtest,
     valid: Flags,
@@ -243,7 +172,7 @@ def overall_features(
     return np.clip(out, -12.0, 12.0, out=out)
 
 
-def patches(rows: Rows, fits: Fits, z: Float32, unit: Float32) -> Float32:
+def patches(rows: Histories, fits: Fits, z: Float32, unit: Float32) -> Float32:
     """(B, T / 32, 96): the value, the value without seasons against its level, and where it was observed."""
     batch, length = rows.rest.shape
     out = np.empty((batch, length // PATCH, 3, PATCH), np.float32)
@@ -255,12 +184,6 @@ def patches(rows: Rows, fits: Fits, z: Float32, unit: Float32) -> Float32:
     out[:, :, 1] = np.arcsinh(rest).reshape(whole)
     out[:, :, 2] = seen.reshape(whole)
     return out.reshape(batch, length // PATCH, 3 * PATCH)
-
-
-def _thirds(steps: Ints, horizon: Ints) -> Float32:
-    """Which third of each series' backtest horizon a step belongs to, (B, S, 3) of 0 and 1."""
-    part = np.minimum(3 * (steps - 1) // horizon[:, None], 2)
-    return (part[:, :, None] == np.arange(3)).astype(np.float32)
 
 
 def _logged(errors: Float32, backtest: Backtest, valid: Flags) -> Float32:
@@ -296,7 +219,7 @@ def _quantiles(values: Float32, levels: tuple[float, ...]) -> Float32:
     return np.where(count[:, None] > 0, out, 0.0).astype(np.float32)
 
 
-def _strengths(rows: Rows) -> Float32:
+def _strengths(rows: Histories) -> Float32:
     """Spread of each season against what is left over its last 256 steps, and how peaked the first is."""
     tail, seen = rows.rest[:, -256:], rows.seen[:, -256:]
     count = np.maximum(seen.sum(axis=1), 1.0)
@@ -308,7 +231,7 @@ def _strengths(rows: Rows) -> Float32:
     return np.concatenate([ratio, np.log1p(peaked)[:, None]], axis=1)
 
 
-def _changes(rows: Rows, unit: Float32) -> Float32:
+def _changes(rows: Histories, unit: Float32) -> Float32:
     """How large changes were of late against all, how heavy their tail is, and how many were none."""
     pairs = rows.seen[:, 1:] * rows.seen[:, :-1]
     change = np.abs(rows.rest[:, 1:] - rows.rest[:, :-1]) * pairs
@@ -324,7 +247,7 @@ def _changes(rows: Rows, unit: Float32) -> Float32:
     return np.stack(out, axis=1)
 
 
-def _bounds(z: Float32, rows: Rows) -> Float32:
+def _bounds(z: Float32, rows: Histories) -> Float32:
     """Shares at the minimum and the maximum, and both in z units."""
     missing = 1.0 - rows.seen
     apart = missing * np.float32(1e3)

@@ -13,6 +13,8 @@ WINDOW = 1024
 LEAST_HISTORY = 8
 # How far the correlation at a season must stand out above its surroundings.
 PROMINENCE = 0.2
+# A season replaces the calendar's if it leaves less than this share of what that leaves unexplained.
+MARGIN = 0.5
 
 
 def detect(y: NDArray[np.floating], *, window: int = WINDOW) -> Ints:
@@ -131,3 +133,35 @@ def _around(r: Floats, lag: Floats) -> Floats:
     share = lag - low
     out: Floats = r[:, low] * (1.0 - share) + r[:, high] * share
     return out
+
+
+def choose(y: NDArray[np.floating], calendar: tuple[int, ...]) -> Ints:
+    """Seasons of each right-aligned row of y (rows, T) where the calendar suggests some, shortest first.
+
+    The calendar's seasons hold where the history has one and a half of their cycles, unless a shorter
+    history's autocorrelation stands out at another length and is clearly less at the calendar's: sources
+    that say *hourly* deliver 23 values a day now and then. Without a calendar all is detected. (rows, 3).
+    """
+    if not calendar:
+        return detect(y)
+    values: Floats = np.asarray(y, np.float64)
+    told = np.zeros((len(values), 3), np.int64)
+    told[:, : len(calendar[:3])] = calendar[:3]
+    seen = np.isfinite(values)
+    span = np.where(seen.any(axis=1), values.shape[1] - seen.argmax(axis=1), 0)
+    told[3 * told > 2 * span[:, None]] = 0
+    if values.shape[1] < LEAST_HISTORY:
+        return told
+    correlation, held = autocorrelation(values[:, -WINDOW:])
+    first = _first(correlation, held)
+    second = _second(correlation, held, first)
+    row = np.arange(len(values))
+    other = (first > 1) & ~(told == first[:, None]).any(axis=1)
+    for multiple in (2, 3, 4, 5, 6, 7):
+        other &= (told[:, 0] != first * multiple) & (first != told[:, 0] * multiple)
+    here = np.minimum(told[:, 0], correlation.shape[1] - 1)
+    left, left_there = 1.0 - correlation[row, first], 1.0 - correlation[row, here]
+    better = (left < MARGIN * left_there) & (left_there > 0.02)
+    other &= (told[:, 0] > 1) & better & (4 * first <= held)
+    told[other] = np.stack([first, second, np.zeros_like(first)], axis=1)[other]
+    return told

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foreseal.predict import candidates as made
-from foreseal.predict.candidates import CANDIDATES, Fits, Lines, Rows
+from foreseal.predict.candidates import CANDIDATES
 from foreseal.predict.decomposition import Flags, Float32, Ints
-from foreseal.predict.features import LOCAL, OVERALL, Backtest, local_features, overall_features, patches
+from foreseal.predict.features import LOCAL, OVERALL, local_features, overall_features, patches
+from foreseal.predict.fits import Lines, fit, straight
+from foreseal.predict.histories import CONTEXT, Histories, take_apart
+from foreseal.predict.origins import HORIZON, Backtest, cut, earlier, outcomes, spans
 from foreseal.predict.periods import detect
 
 __all__ = ["CANDIDATES", "LOCAL", "OVERALL", "STAGE_VERSION", "Stage", "stage"]
@@ -30,12 +32,8 @@ LIMIT = 30.0
 # Columns that the candidates in logarithms look at, and rows x columns taken at a time (to stay in cache).
 LOG_CONTEXT = 512
 CHUNK = 1 << 16
-# The longest backtest horizon, and how sharply the mixture prefers candidates of small error.
-HORIZON = 48
-SHARPNESS = 4.0
 
 Floats = NDArray[np.float64]
-What = TypeVar("What", Rows, Fits, Lines)
 
 
 @dataclass(frozen=True)
@@ -44,11 +42,11 @@ class Stage:
 
     ``valid`` (B, K) is False where a candidate only repeats another for want of a season or of logarithms.
     ``season`` (B, S, 2) are the contributions of both seasons that the candidates contain. ``median`` (B, S)
-    averages the candidates by their backtest error; ``residuals`` (B, origins, HORIZON) are its errors,
-    outcome less forecast, NaN where there was none. ``noise`` (B, S) is the relative spread of a step's
-    phase. ``unit`` (B,) is the mean absolute one-step change without seasons; ``constant`` marks series whose
-    values never changed, whose scale is a convention. ``local`` (B, S, L), ``overall`` (B, G) and ``patches``
-    (B, T / 32, 96) are inputs of the network, of order one.
+    averages the candidates with ``weights`` (B, K) by their backtest error; ``residuals`` (B, origins,
+    HORIZON) are its errors, outcome less forecast, NaN where there was none. ``noise`` (B, S) is the relative
+    spread of a step's phase. ``unit`` (B,) is the mean absolute one-step change without seasons; ``constant``
+    marks series whose values never changed, whose scale is a convention. ``local`` (B, S, L), ``overall``
+    (B, G) and ``patches`` (B, T / 32, 96) are inputs of the network, of order one.
     """
 
     centre: Floats
@@ -62,6 +60,7 @@ class Stage:
     season: Float32
     noise: Float32
     median: Float32
+    weights: Float32
     errors: Float32
     errors_by_third: Float32
     residuals: Float32
@@ -81,39 +80,35 @@ def stage(
     of a row that holds -1, and without it all, are detected. Of a T above 1024 the older part serves seasons
     and lags only. Every value that comes back is finite, ``residuals`` apart.
     """
-    y = np.asarray(y, np.float64)
-    steps = np.asarray(steps, np.int64)
-    y = np.where(np.isfinite(y), y, np.nan)
-    if y.shape[1] < 32:
-        y = np.pad(y, ((0, 0), (32 - y.shape[1], 0)), constant_values=np.nan)
-    if y.shape[1] % 32:
-        y = np.pad(y, ((0, 0), (32 - y.shape[1] % 32, 0)), constant_values=np.nan)
-    if periods is None:
-        periods = detect(y)
-    else:
-        periods = np.array(periods, np.int64)
-        unknown = (periods < 0).any(axis=1)
-        if unknown.any():
-            periods[unknown] = detect(y[unknown])
-    order = np.lexsort(periods.T)
-    rows = max(32, CHUNK // y.shape[1])
+    values: Floats = np.asarray(y, np.float64)
+    ahead: Ints = np.asarray(steps, np.int64)
+    values = np.where(np.isfinite(values), values, np.nan)
+    spare = max(32 - values.shape[1], -values.shape[1] % 32)
+    if spare:
+        values = np.pad(values, ((0, 0), (spare, 0)), constant_values=np.nan)
+    told = np.full((len(values), 3), -1) if periods is None else np.array(periods, np.int64)
+    unknown = (told < 0).any(axis=1)
+    if unknown.any():
+        told[unknown] = detect(values[unknown])
+    order = np.lexsort(told.T)
+    rows = max(32, CHUNK // values.shape[1])
     joined: dict[str, NDArray[np.generic]] = {}
     with np.errstate(all="ignore"):
-        for k in range(0, max(len(y), 1), rows):
+        for k in range(0, max(len(values), 1), rows):
             index = order[k : k + rows]
-            part = _chunk(y[index], steps, periods[index], origins)
+            part = _chunk(values[index], ahead, told[index], origins)
             for field in dataclasses.fields(Stage):
-                values = getattr(part, field.name)
+                piece = getattr(part, field.name)
                 if field.name not in joined:
-                    joined[field.name] = np.empty((len(y), *values.shape[1:]), values.dtype)
-                joined[field.name][index] = values
+                    joined[field.name] = np.empty((len(told), *piece.shape[1:]), piece.dtype)
+                joined[field.name][index] = piece
     return Stage(**joined)  # type: ignore[arg-type]
 
 
 def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
     size = _largest(y)
     level = y / size[:, None]
-    centre, scale, constant = _units(level[:, -made.CONTEXT :])
+    centre, scale, constant = _units(level[:, -CONTEXT:])
     z = ((level - centre[:, None]) / scale[:, None]).astype(np.float32)
     np.clip(z, -LIMIT, LIMIT, out=z)
     finite = np.isfinite(z)
@@ -121,18 +116,18 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
     z[~finite] = 0.0
     length = z.shape[1]
     span = np.where(finite.any(axis=1), length - finite.argmax(axis=1), 0)
-    horizon, offsets = _origins(np.minimum(span, made.CONTEXT), span, periods, origins)
+    horizon, offsets = earlier(np.minimum(span, CONTEXT), span, periods, origins)
     widest = max(int(horizon.max(initial=1)), 1)
     ahead = np.arange(1, widest + 1)
     reach = max(int(steps.max(initial=1)), widest)
     batch = len(z)
 
     times = len(offsets) + 1
-    spans = _spans(span, offsets)
-    rows = made.take_apart(_cut(z, offsets), _cut(seen, offsets), spans, np.tile(periods, (times, 1)), reach)
-    fits = made.fit(rows, reach)
-    now, now_fits = _rows(rows, 0, batch), _rows(fits, 0, batch)
-    past, past_fits = _rows(rows, batch, None), _rows(fits, batch, None)
+    left = spans(span, offsets)
+    rows = take_apart(cut(z, offsets), cut(seen, offsets), left, np.tile(periods, (times, 1)), reach)
+    fits = fit(rows, reach)
+    now, now_fits = rows.part(0, batch), fits.part(0, batch)
+    past, past_fits = rows.part(batch, None), fits.part(batch, None)
     out = made.candidates(now, now_fits, steps)
     tried = made.candidates(past, past_fits, ahead)
     log_ok, log_centre = _logarithms(level)
@@ -144,27 +139,27 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
         shown = finite[which, -LOG_CONTEXT:]
         x = np.log(np.where(shown, level[which, -LOG_CONTEXT:], 1.0)) - log_centre[which, None]
         x *= shown
-        log_rows = made.take_apart(
-            _cut(x.astype(np.float32), offsets[:, which]),
-            _cut(shown.astype(np.float32), offsets[:, which]),
-            _spans(np.minimum(span[which], LOG_CONTEXT), offsets[:, which]),
+        log_rows = take_apart(
+            cut(x.astype(np.float32), offsets[:, which]),
+            cut(shown.astype(np.float32), offsets[:, which]),
+            spans(np.minimum(span[which], LOG_CONTEXT), offsets[:, which]),
             np.tile(periods[which], (times, 1)),
             reach,
             full=False,
         )
-        log_lines, log_drift, _ = made.straight(log_rows)
+        log_lines, log_drift, _ = straight(log_rows)
         units = np.stack([log_centre[which], centre[which], scale[which]])
         logs = _from_logs(
-            _rows(log_rows, 0, count),
-            _rows(log_lines, 0, count),
+            log_rows.part(0, count),
+            log_lines.part(0, count),
             log_drift[:count],
             made.plain(out[which], _sum(now, which, steps)),
             units,
             steps,
         )
         past_logs = _from_logs(
-            _rows(log_rows, count, None),
-            _rows(log_lines, count, None),
+            log_rows.part(count, None),
+            log_lines.part(count, None),
             log_drift[count:],
             made.plain(tried[past_which], _sum(past, past_which, ahead)),
             np.tile(units, times - 1),
@@ -177,20 +172,14 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
 
     valid = made.usable(now.has, log_ok)
     unit = _unit(now)
-    truth, known = _outcomes(z, finite, offsets, horizon, widest)
+    truth, known = outcomes(z, finite, offsets, horizon, widest)
     backtest = Backtest.of(
-        tried.reshape(times - 1, batch, len(CANDIDATES), widest),
-        truth,
-        known,
-        horizon,
-        valid,
-        unit,
-        SHARPNESS,
+        tried.reshape(times - 1, batch, len(CANDIDATES), widest), truth, known, horizon, valid, unit
     )
     median = np.einsum("bks,bk->bs", out, backtest.weights)
     season = now.season[:, :, steps - 1].transpose(0, 2, 1)
     noise = now.noise[:, steps - 1]
-    loss_scale = _loss_scale(now, backtest, z[:, -made.CONTEXT :], periods, unit)
+    loss_scale = _loss_scale(now, backtest, z[:, -CONTEXT:], periods, unit)
     residuals = np.full((batch, origins, HORIZON), np.nan, np.float32)
     residuals[:, : times - 1, :widest] = backtest.residuals
     out = np.ascontiguousarray(out.transpose(0, 2, 1))
@@ -206,6 +195,7 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
         season=np.ascontiguousarray(season),
         noise=noise,
         median=median,
+        weights=backtest.weights,
         errors=backtest.errors,
         errors_by_third=backtest.by_third,
         residuals=residuals,
@@ -219,14 +209,14 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
             now_fits,
             backtest,
             valid,
-            z[:, -made.CONTEXT :],
+            z[:, -CONTEXT:],
             unit,
             loss_scale,
             np.clip(-centre / scale, -1e6, 1e6),
             periods * now.has,
             log_ok,
         ),
-        patches=patches(now, now_fits, z[:, -made.CONTEXT :], unit),
+        patches=patches(now, now_fits, z[:, -CONTEXT:], unit),
     )
 
 
@@ -258,45 +248,6 @@ def _units(y: Floats) -> tuple[Floats, Floats, Flags]:
     return centre, np.where(constant, np.where(np.abs(mean) > 0.0, 1e-3, 1.0), spread), constant
 
 
-def _origins(n: Ints, span: Ints, periods: Ints, origins: int) -> tuple[Ints, Ints]:
-    """Backtest horizon of each series (B,), and how many columns before the end each origin lies
-    (origins, B), 0 where the history is too short for it."""
-    horizon = np.clip(n // 5, 1, HORIZON)
-    gap = np.clip(n // 10, 1, HORIZON)
-    offsets = horizon + gap * np.arange(origins)[:, None]
-    needed = np.where((periods[:, 0] > 1) & (span >= 1.5 * periods[:, 0]), 1.5 * periods[:, 0], 0)
-    least = np.where(n - horizon >= np.maximum(needed, 2), np.maximum(needed, 2), np.where(n >= 2, 1, n + 1))
-    return horizon, np.where(n - offsets >= least, offsets, 0)
-
-
-def _cut(x: Float32, offsets: Ints) -> Float32:
-    """Each row whole, then without its last columns, as many as each of ``offsets`` (origins, B) says, moved
-    to the right end; ((origins + 1) * B, T). A row cut by 0 stays whole and takes no part in a backtest."""
-    batch, length = x.shape
-    most = int(offsets.max(initial=0))
-    padded = np.concatenate([np.zeros((batch, most), x.dtype), x], axis=1)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, length, axis=1)
-    start = most - np.concatenate([np.zeros((1, batch), np.int64), offsets])
-    out: Float32 = windows[np.arange(batch), start].reshape(-1, length)
-    return out
-
-
-def _spans(span: Ints, offsets: Ints) -> Ints:
-    """Columns since the first value of each row that `_cut` gives."""
-    cut = np.concatenate([np.zeros((1, len(span)), np.int64), offsets])
-    return np.maximum(span - cut, 0).ravel()
-
-
-def _outcomes(z: Float32, finite: Flags, offsets: Ints, horizon: Ints, widest: int) -> tuple[Float32, Flags]:
-    """What came after each origin (origins, B, widest), and where it is known and counts."""
-    batch, length = z.shape
-    at = length - offsets[:, :, None] + np.arange(widest)
-    inside = (offsets[:, :, None] > 0) & (np.arange(widest) < horizon[:, None]) & (at < length)
-    row, column = np.arange(batch)[:, None], np.minimum(at, length - 1)
-    known = inside & finite[row, column]
-    return z[row, column] * known, known
-
-
 def _logarithms(level: Floats) -> tuple[Flags, Floats]:
     """Rows fit for logarithms - all values positive, neither nearly equal nor decades apart - and their mean
     logarithm."""
@@ -312,7 +263,7 @@ def _logarithms(level: Floats) -> tuple[Flags, Floats]:
 
 
 def _from_logs(
-    rows: Rows, lines: Lines, drift: Float32, line: Float32, units: Floats, steps: Ints
+    rows: Histories, lines: Lines, drift: Float32, line: Float32, units: Floats, steps: Ints
 ) -> Float32:
     """Candidates in logarithms, and lines times their season, back in z units."""
     log_centre, centre, scale = (part[:, None, None] for part in units)
@@ -328,20 +279,21 @@ def _from_logs(
     return out
 
 
-def _sum(rows: Rows, which: Ints, steps: Ints) -> Float32:
+def _sum(rows: Histories, which: Ints, steps: Ints) -> Float32:
     out: Float32 = rows.season[which][:, :, steps - 1].sum(axis=1)
     return out
 
 
-def _unit(rows: Rows) -> Float32:
+def _unit(rows: Histories) -> Float32:
     """Mean absolute one-step change of what seasons leave, at least a thousandth of the scale."""
     pairs = rows.seen[:, 1:] * rows.seen[:, :-1]
     change = np.abs(rows.rest[:, 1:] - rows.rest[:, :-1]) * pairs
     mean = change.sum(axis=1) / np.maximum(pairs.sum(axis=1), 1.0)
-    return np.maximum(mean, 1e-3).astype(np.float32)
+    unit: Float32 = np.maximum(mean, 1e-3).astype(np.float32)
+    return unit
 
 
-def _loss_scale(rows: Rows, backtest: Backtest, z: Float32, periods: Ints, unit: Float32) -> Float32:
+def _loss_scale(rows: Histories, backtest: Backtest, z: Float32, periods: Ints, unit: Float32) -> Float32:
     """Half the error of the last season again within the context, half the median candidate's error."""
     naive = unit.copy()
     for period in np.unique(periods[:, 0][rows.has[:, 0]]):
@@ -353,13 +305,3 @@ def _loss_scale(rows: Rows, backtest: Backtest, z: Float32, periods: Ints, unit:
             mean = (change * known).sum(axis=1) / np.maximum(count, 1.0)
             naive[here] = np.where(count > 0.0, mean, naive[here])
     return np.maximum(0.5 * naive + 0.5 * backtest.middle, 1e-3).astype(np.float32)
-
-
-def _rows(what: What, low: int, high: int | None) -> What:
-    """Some of the rows, as views."""
-    parts = {}
-    for field in dataclasses.fields(what):
-        part = getattr(what, field.name)
-        if part is not None:
-            parts[field.name] = _rows(part, low, high) if isinstance(part, Lines) else part[low:high]
-    return dataclasses.replace(what, **parts)

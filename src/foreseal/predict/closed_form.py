@@ -1,0 +1,225 @@
+"""The closed-form stage as a model of its own: no weights, nothing learnt beyond the series at hand.
+
+Its median is the stage's candidates averaged by their backtest errors, the extreme ones left out; its spread
+are the average's own backtest errors, pooled over origins and steps, scaled to the step ahead and, in a
+season, to the phase. It is the fallback of the pretrained network, and what that has to beat.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from foreseal.clock import Frequency
+from foreseal.errors import ModelError, ModelWarning
+from foreseal.frame import Panel
+from foreseal.predict.grid import FloatArray, Grid, IntArray
+from foreseal.predict.periods import choose
+from foreseal.predict.stage import STAGE_VERSION, Stage, stage
+from foreseal.records import Forecast
+
+# Context lengths that series are batched by: a series takes the first that holds it.
+CONTEXTS = (64, 128, 256, 512, 1024)
+# Longer histories serve seasons: this many cycles of the longest.
+LONG_CYCLES = 4
+# Steps x series that are forecast at a time, which bounds memory to some hundreds of megabytes.
+BLOCK = 1 << 15
+# Errors of a mixture chosen by the same errors are too small, above all where there are few.
+WIDENING = 1.2
+FEW = 8.0
+# Weight of the logistic distribution, in errors, against the empirical one.
+SHAPE_ERRORS = 60.0
+# Growth of the spread with the step, where the backtest is silent, and how many errors speak against it.
+GROWTH = 0.3
+GROWTH_ERRORS = 24.0
+# Share of the mixture's weight that is left out at either end.
+TRIM = 0.4
+# How far the spread follows its phase's.
+PHASE = 0.5
+
+
+@dataclass
+class ClosedForm:
+    """Candidates in closed form, averaged by their backtest.
+
+    ``seasons`` in steps, shortest first, replace those of the calendar (the day, the week, the year as far
+    as the frequency has them); without either they are detected.
+    """
+
+    seasons: tuple[int, ...] | None = None
+    grid_: Grid | None = field(default=None, init=False, repr=False, compare=False)
+
+    def fit(self, panel: Panel) -> Self:
+        refuse_seasons(self.seasons)
+        self.grid_ = Grid.of(panel)
+        return self
+
+    def predict(self, h: int, quantiles: Sequence[float]) -> Forecast:
+        if self.grid_ is None:
+            raise ModelError("The model has not been fitted.", hint="Call fit(panel) first.")
+        grid = self.grid_
+        levels = np.asarray(quantiles, np.float64)
+        reach = grid.reach(h)
+        steps = np.arange(1, reach + 1)
+        values = np.empty((len(grid.ids), reach, len(levels)))
+        for rows, y in contexts(grid.y, season_lengths(self.seasons, grid.freq), BLOCK // reach):
+            periods = periods_of(y, self.seasons, grid.freq)
+            known = stage(y, steps, periods)
+            values[rows] = within(forecast(known, steps, levels), y, known)
+        warn_if_certain(self, grid)
+        ran = {"stage": str(STAGE_VERSION)}
+        return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), ran)
+
+
+def forecast(known: Stage, steps: IntArray, levels: FloatArray) -> FloatArray:
+    """Quantiles (B, S, levels) in the series' own units, from what the stage knows of them."""
+    middle = _trimmed(known)
+    spread = _spread(known, steps, levels)
+    out = known.centre[:, None, None] + known.scale[:, None, None] * (middle[:, :, None] + spread)
+    return np.sort(np.where(known.constant[:, None, None], known.centre[:, None, None], out), axis=2)
+
+
+def contexts(y: FloatArray, seasons: tuple[int, ...], most: int) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Rows of y (series, T) and their right-aligned contexts, alike in length, at most ``most`` at a time.
+
+    A context is the shortest of `CONTEXTS` that holds the series; histories beyond the longest are read as
+    far back as their seasons need.
+    """
+    seen = np.isfinite(y)
+    span = np.where(seen.any(axis=1), y.shape[1] - seen.argmax(axis=1), 1)
+    longest = max((LONG_CYCLES * season for season in seasons), default=0)
+    longest = max(CONTEXTS[-1], -(-longest // 32) * 32)
+    size = np.array([*CONTEXTS, longest])
+    kind = np.searchsorted(size[:-1], np.minimum(span, longest))
+    for k in np.unique(kind):
+        rows = np.flatnonzero(kind == k)
+        width = int(size[k])
+        part = y[:, -width:]
+        if part.shape[1] < width:
+            part = np.pad(part, ((0, 0), (width - part.shape[1], 0)), constant_values=np.nan)
+        step = max(1, most)
+        for low in range(0, len(rows), step):
+            yield rows[low : low + step], part[rows[low : low + step]]
+
+
+def season_lengths(seasons: tuple[int, ...] | None, freq: Frequency) -> tuple[int, ...]:
+    """The seasons given, else those of the calendar: of days also the year."""
+    if seasons is not None:
+        return tuple(seasons)
+    year = (365,) if str(freq) == "1d" else ()
+    return (*freq.seasons, *year)
+
+
+def periods_of(y: FloatArray, seasons: tuple[int, ...] | None, freq: Frequency) -> IntArray:
+    """Up to three seasons of each row (rows, 3): those told, as told; the calendar's unless data deny it."""
+    lengths = season_lengths(seasons, freq)
+    if seasons is None:
+        return choose(y, lengths)
+    told = np.zeros((len(y), 3), np.int64)
+    told[:, : len(lengths)] = lengths
+    return told
+
+
+def refuse_seasons(seasons: tuple[int, ...] | None) -> None:
+    """Raise `ModelError` for seasons that the stage cannot take."""
+    if seasons is None:
+        return
+    if len(seasons) > 3 or any(not isinstance(s, int) or s < 2 for s in seasons):
+        raise ModelError(
+            f"seasons={seasons!r} are not up to three whole numbers from 2.",
+            hint="Give steps, shortest first, such as seasons=(24, 168); () for none.",
+        )
+    if list(seasons) != sorted(set(seasons)):
+        raise ModelError(f"seasons={seasons!r} do not increase.", hint="Give the shortest first.")
+
+
+def within(values: FloatArray, y: FloatArray, known: Stage) -> FloatArray:
+    """Quantiles kept finite, and at or above zero where a series rests at zero and was never below."""
+    low = np.where(np.isfinite(y), y, np.inf).min(axis=1)
+    rests = (low == 0.0) & ((y == 0.0).sum(axis=1) >= 2)
+    values = np.where(rests[:, None, None], np.maximum(values, 0.0), values)
+    limit = np.finfo(np.float64).max / 4.0
+    return np.clip(values, -limit, limit)
+
+
+def warn_if_certain(model: object, grid: Grid) -> None:
+    """Say so where a history has never changed, so that no spread can be learnt from it."""
+    low = np.where(np.isfinite(grid.y), grid.y, np.inf).min(axis=1)
+    high = np.where(np.isfinite(grid.y), grid.y, -np.inf).max(axis=1)
+    names = [name for name, same in zip(grid.ids, low >= high, strict=True) if same]
+    if names:
+        warnings.warn(
+            f"{model!r}: {len(names)} series never changed ({', '.join(map(repr, names[:5]))}"
+            f"{', …' if len(names) > 5 else ''}); their quantiles coincide.",
+            ModelWarning,
+            stacklevel=3,
+        )
+
+
+def _trimmed(known: Stage) -> FloatArray:
+    """The weighted mean (B, S) of the candidates between the weights' quartiles."""
+    weights = known.weights[:, None, :]
+    order = np.argsort(known.candidates, axis=2)
+    values = np.take_along_axis(known.candidates, order, axis=2)
+    upper = np.take_along_axis(np.broadcast_to(weights, values.shape), order, axis=2).cumsum(axis=2)
+    kept = np.diff(np.clip(upper, TRIM, 1.0 - TRIM), axis=2, prepend=TRIM)
+    middle: FloatArray = (values * kept).sum(axis=2) / kept.sum(axis=2)
+    return middle
+
+
+def _spread(known: Stage, steps: IntArray, levels: FloatArray) -> FloatArray:
+    """Quantiles (B, S, levels) about the median, z units."""
+    batch, origins, width = known.residuals.shape
+    error = known.residuals.astype(np.float64)
+    count = np.isfinite(error).sum(axis=(1, 2))
+    growth = _growth(error)
+    ahead = np.arange(1, width + 1, dtype=np.float64)
+    unit = error / ahead ** growth[:, None, None]
+    flat = unit.reshape(batch, origins * width)
+    size = np.nan_to_num(np.abs(flat), nan=0.0).sum(axis=1) / np.maximum(count, 1)
+    size = np.where(count > 0, size, known.unit) + 0.01 * known.unit
+    # The logistic distribution whose mean absolute deviation is `size`.
+    logistic = size[:, None] * np.log(levels / (1.0 - levels)) / (2.0 * np.log(2.0))
+    # Past bias is no guide to the next: the median stays where the candidates put it.
+    empirical = _quantiles(flat, count, levels) - _quantiles(flat, count, np.array([0.5]))
+    share = (count / (count + SHAPE_ERRORS))[:, None]
+    shape = share * empirical + (1.0 - share) * logistic
+    wider = WIDENING * (1.0 + FEW / (count + FEW))
+    phase = known.noise.astype(np.float64) ** PHASE
+    reach = steps[None, :] ** growth[:, None] * phase * wider[:, None]
+    out: FloatArray = reach[:, :, None] * shape[:, None, :]
+    return out
+
+
+def _growth(error: FloatArray) -> FloatArray:
+    """The power (B,) of the step by which errors grow: least squares of log size on log step, drawn to
+    `GROWTH` and kept between 0 and 1."""
+    ahead = np.log(np.arange(1, error.shape[2] + 1))
+    size = np.abs(error)
+    floor = 0.05 * np.nan_to_num(size, nan=0.0).mean(axis=(1, 2)) + 1e-9
+    logs = np.log(size + floor[:, None, None])
+    known = np.isfinite(logs)
+    count = known.sum(axis=(1, 2))
+    value = np.where(known, logs, 0.0)
+    x = np.where(known, ahead, 0.0)
+    n = np.maximum(count, 1)
+    mean_x, mean = x.sum(axis=(1, 2)) / n, value.sum(axis=(1, 2)) / n
+    variance = (x * x).sum(axis=(1, 2)) - n * mean_x**2
+    covariance = (x * value).sum(axis=(1, 2)) - n * mean_x * mean
+    power: FloatArray = (covariance + GROWTH * GROWTH_ERRORS) / (variance + GROWTH_ERRORS)
+    return np.minimum(np.maximum(power, 0.0), 1.0)
+
+
+def _quantiles(values: FloatArray, count: IntArray, levels: FloatArray) -> FloatArray:
+    """Empirical quantiles (B, levels) of rows that may hold NaN; 0 where there is nothing."""
+    ordered = np.nan_to_num(np.sort(values, axis=1), nan=0.0)
+    place = np.clip(levels * count[:, None] - 0.5, 0.0, np.maximum(count - 1, 0)[:, None])
+    low = place.astype(np.int64)
+    high = np.minimum(low + 1, np.maximum(count - 1, 0)[:, None])
+    share = place - low
+    below, above = (np.take_along_axis(ordered, at, axis=1) for at in (low, high))
+    return np.where(count[:, None] > 0, below * (1.0 - share) + above * share, 0.0)
