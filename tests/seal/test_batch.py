@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -197,10 +198,8 @@ def _write_one_and_fail(files: Mapping[Path, bytes]) -> None:
 def test_a_log_that_goes_on_after_a_failed_append_leaves_nothing_wrong_behind(
     tmp_path: Path, signer: Signer, appends: list[tuple[int, str]]
 ) -> None:
-    with (
-        tempfile.TemporaryDirectory(dir=tmp_path) as name,
-        Log.create(Path(name, "log"), signer, Path(name, "lock.db")) as log,
-    ):
+    with tempfile.TemporaryDirectory(dir=tmp_path) as name, ExitStack() as stack:
+        log = stack.enter_context(Log.create(Path(name, "log"), signer, Path(name, "lock.db")))
         whole: list[bytes] = []
         for count, fault in appends:
             fresh = [f"{len(whole)} {k} {fault}".encode() for k in range(count)]
@@ -212,6 +211,11 @@ def test_a_log_that_goes_on_after_a_failed_append_leaves_nothing_wrong_behind(
                 if fault:
                     with pytest.raises(OSError, match="Input/output"):
                         log.append(fresh)
+                    if fault == "swap":
+                        with pytest.raises(Refused, match="not known"):
+                            log.append(fresh)
+                        log.close()
+                        log = stack.enter_context(Log.open(Path(name, "log"), signer, Path(name, "lock.db")))
                     continue
                 log.append(fresh)
             whole += fresh

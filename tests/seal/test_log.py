@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from foreseal.seal.lock import Head, LogLock, default_lock_path
 from foreseal.seal.log import Log
 from foreseal.seal.note import Signer
 from foreseal.seal.reader import read_log
-from foreseal.seal.tiles import paths_of
+from foreseal.seal.tiles import paths_of, tile_path
 
 
 def entries(n: int, start: int = 0) -> list[bytes]:
@@ -32,6 +34,14 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
+def kept(sizes: Iterable[int]) -> set[str]:
+    """What a log serves that has signed these sizes: a partial tile stays until the full one is there."""
+    sizes = sorted(sizes)
+    newest = paths_of(sizes[-1])
+    ever = {path for size in sizes for path in paths_of(size)}
+    return {path for path in ever if path.partition(".p/")[0] not in newest} | newest
+
+
 def test_a_published_log_is_rebuilt_byte_for_byte(shared: Path, tmp_path: Path) -> None:
     golden = json.loads((shared / "ledger" / "tessera_log.json").read_text())
     name, _, blob = golden["test_signing_key"].removeprefix("PRIVATE+KEY+").split("+", 2)
@@ -44,7 +54,7 @@ def test_a_published_log_is_rebuilt_byte_for_byte(shared: Path, tmp_path: Path) 
             log.append([entry.encode()])
             ours = files(tmp_path / "log")
             assert ours.pop("checkpoint") == (published / f"checkpoint.{n}").read_bytes()
-            assert ours.keys() == paths_of(n)
+            assert ours.keys() == kept(range(n + 1))
             assert all((published / path).read_bytes() == data for path, data in ours.items())
     assert log.signed == (published / "checkpoint").read_bytes()
 
@@ -68,7 +78,7 @@ def test_a_log_holds_the_tree_of_its_entries_however_they_are_batched(
     assert reader.index_of("00" * 32) is None
     assert reader.leaf_hash(7) == leaves[7]
     assert reader.root_at(9) == merkle.root(leaves[:9])
-    assert files(log.folder).keys() == paths_of(len(whole)) | {"checkpoint"}
+    assert files(log.folder).keys() == kept(itertools.accumulate(batches)) | {"checkpoint"}
     proof = reader.consistency(9)
     merkle.verify_consistency(9, len(whole), proof, merkle.root(leaves[:9]), reader.checkpoint.root)
 
@@ -166,7 +176,69 @@ def test_an_append_after_one_that_could_not_publish_publishes_both(log: Log, mon
     monkeypatch.undo()
     assert log.append(entries(2, 7)) == [7, 8]
     assert list(log.entries()) == entries(9)
-    assert files(log.folder).keys() == paths_of(9) | {"checkpoint"}
+    assert files(log.folder).keys() == kept([5, 7, 9]) | {"checkpoint"}
+
+
+def test_a_reader_goes_on_with_its_checkpoint_while_the_log_grows_past_its_tiles(
+    log: Log, signer: Signer, lock: Path
+) -> None:
+    log.append(entries(5))
+    old, begun = read_log(log.folder, [signer.verifier]), read_log(log.folder, [signer.verifier])
+    log.append(entries(2, 5))
+    log.append(entries(1, 7))
+    log.close()
+    with Log.open(log.folder, signer, lock) as again:
+        assert (log.folder / tile_path(0, 0, 5)).is_file(), "opening it again takes nothing away"
+        assert old.receipt(2).check().size == 5
+        again.append(entries(255, 8))
+    assert not (log.folder / tile_path(0, 0, 5)).exists()
+    assert begun.receipt(2).check().size == 5, "the full tile holds what the partial one held"
+    assert list(begun.entries()) == entries(5)
+
+
+def test_what_a_failed_append_wrote_is_never_kept_beside_a_wider_tile(
+    log: Log, signer: Signer, lock: Path, monkeypatch
+) -> None:
+    log.append(entries(5))
+    monkeypatch.setattr(LogLock, "swap", _crash)
+    with pytest.raises(KeyboardInterrupt):
+        log.append([b"never sealed"] * 3)
+    monkeypatch.undo()
+    junk = (log.folder / tile_path(0, 0, 8)).read_bytes()
+    log.close()
+    with Log.open(log.folder, signer, lock) as again:
+        again.append(entries(5, 5))
+        (log.folder / tile_path(0, 0, 8)).write_bytes(junk)
+    Log.open(log.folder, signer, lock).close()
+    assert files(log.folder).keys() == kept([5, 10]) | {"checkpoint"}
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_after_a_swap_that_failed_nothing_is_written_until_the_log_is_opened_again(
+    log: Log, signer: Signer, lock: Path, monkeypatch, made: bool
+) -> None:
+    log.append(entries(1))
+    swap = LogLock.swap
+
+    def fail(self: LogLock, old: Head | None, new: Head) -> None:
+        if made:
+            swap(self, old, new)
+        raise SetupError("the lock database cannot be written: disk I/O error.")
+
+    monkeypatch.setattr(LogLock, "swap", fail)
+    with pytest.raises(SetupError):
+        log.append([b"b1", b"b2"])
+    monkeypatch.undo()
+    before = files(log.folder)
+    for fresh in ([b"c1", b"c2"], [b"c1"]):
+        with pytest.raises(Refused, match="not known what has been signed") as error:
+            log.append(fresh)
+        assert "again" in error.value.hint
+    assert files(log.folder) == before, "what the lock may hold is still there"
+    log.close()
+    with Log.open(log.folder, signer, lock) as again:
+        again.append([b"c1", b"c2"])
+        assert list(again.entries()) == [*entries(1), *([b"b1", b"b2"] if made else []), b"c1", b"c2"]
 
 
 def test_a_restored_backup_is_refused(log: Log, tmp_path: Path, signer: Signer, lock: Path) -> None:

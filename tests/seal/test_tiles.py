@@ -17,11 +17,11 @@ from foreseal.seal.tiles import (
     ENTRIES,
     Edge,
     parse_tile_path,
-    partials_of,
     paths_of,
     read_bundle,
     tile_path,
     tiles_of,
+    width_of,
     write_bundle,
 )
 
@@ -66,8 +66,10 @@ def test_a_log_of_70_000_entries_has_the_tiles_of_the_example() -> None:
 
 
 @given(st.integers(0, 200_000))
-def test_the_partial_tiles_are_those_of_all_tiles_that_are_not_full(size: int) -> None:
-    assert partials_of(size) == {path for path in paths_of(size) if ".p/" in path}
+def test_a_tile_is_as_wide_as_its_path_says(size: int) -> None:
+    for level, index, width in map(parse_tile_path, sorted(paths_of(size))):
+        assert width_of(size, level, index) == width
+        assert width_of(size, level, index + 1) < width or width == 256
 
 
 @given(st.lists(st.integers(1, 700), max_size=6))

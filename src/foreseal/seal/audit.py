@@ -27,6 +27,7 @@ from foreseal.seal.tiles import (
     read_bundle,
     tile_path,
     tiles_of,
+    width_of,
 )
 
 MAX_PROBLEMS = 1000
@@ -171,18 +172,23 @@ def _check_tile_stray(audit: Audit, folder: Path, name: str, size: int) -> None:
         audit.problems.append(Problem(f"{name} does not belong to a log.", "stray"))
         return
     level, index, width = tile
-    reach = size >> (8 * level) if isinstance(level, int) else size
-    present = min(reach - index * WIDTH, WIDTH)
+    present = width_of(size, level, index)
     if width == present:
         return
     if width > present:
         audit.notes.append(f"{name} is beyond the signed size; an interrupted append left it.")
         return
-    current = folder / tile_path(level, index, present)
-    if not current.is_file():
-        return
-    if current.read_bytes().startswith((folder / name).read_bytes()):
-        audit.notes.append(f"{name} is superseded; the next append removes it.")
-    else:
-        text = f"{name} is superseded, and does not agree with the tile that supersedes it."
+    limit = MAX_BUNDLE if level == ENTRIES else WIDTH * HASH_SIZE
+    try:
+        current = read_file(folder / tile_path(level, index, present), limit)
+    except ProofError:
+        return  # which has been named
+    try:
+        agrees = current.startswith(read_file(folder / name, limit))
+    except ProofError:
+        agrees = False
+    if not agrees:
+        text = f"{name} does not agree with the wider tile that is there."
         audit.problems.append(Problem(text, "stray"))
+    elif present == WIDTH:
+        audit.notes.append(f"{name} is superseded; whoever next opens the log for writing removes it.")

@@ -54,7 +54,8 @@ class Batcher:
         """Add entries and return their indices; they are sealed and durable when this returns.
 
         Raises `Refused` at once for an entry that no log takes, and whatever the log raises for the batch:
-        then the entries may or may not be in it. Later batches are tried anew.
+        then the entries may or may not be in it. Later batches are tried anew; where it is not
+        known what an append has signed, the log refuses them all until it is opened again.
         """
         fresh = list(entries)
         write_bundle(fresh)

@@ -7,8 +7,10 @@ The order of an append, and what a crash after each step leaves:
 2. compare-and-swap of size and root in the lock database, committed durably
    (the disk reproduces what the lock holds; the same checkpoint is signed when the log is next opened)
 3. sign, publish the checkpoint by rename
-   (superseded partial tiles, removed when the log is next opened)
-4. remove the partial tiles that the new ones supersede; acknowledge
+   (partial tiles beside full ones, removed when the log is next opened)
+4. remove the partial tiles of those that are full now; acknowledge
+
+Whoever has an older checkpoint reads by its partial tiles, so each stays until its full tile is there.
 
 A log never signs two checkpoints that are not consistent. Where that cannot be told, it refuses to sign.
 """
@@ -27,7 +29,15 @@ from foreseal.seal.disk import is_temporary, make_folder, read_file, remove_file
 from foreseal.seal.lock import Head, LogLock, default_lock_path
 from foreseal.seal.note import MAX_NOTE, MAX_SIGNATURES, Note, Signature, Signer, Verifier, parse_note
 from foreseal.seal.reader import CHECKPOINT, LogReader
-from foreseal.seal.tiles import ENTRIES, WIDTH, Edge, partials_of, paths_of, tile_path, write_bundle
+from foreseal.seal.tiles import (
+    ENTRIES,
+    WIDTH,
+    Edge,
+    parse_tile_path,
+    tile_path,
+    width_of,
+    write_bundle,
+)
 
 _ADOPT = "Compare the log with a checkpoint that you trust: foreseal seal adopt CHECKPOINT"
 _EMPTY = Head(0, EMPTY_ROOT)
@@ -47,7 +57,11 @@ class Log(LogReader):
         self._lock = lock
         self._edge: Edge
         self._tail: list[bytes]
-        self._superseded: set[str] = set()
+        # Paths that are to go once a checkpoint is published: what failed appends wrote, and the folders of
+        # partial tiles whose full tile that checkpoint covers.
+        self._unsigned: set[str] = set()
+        self._filled: set[str] = set()
+        self._unsure = False
 
     @classmethod
     def create(cls, folder: Path, signer: Signer, lock_path: Path | None = None) -> Log:
@@ -144,11 +158,18 @@ class Log(LogReader):
     def append(self, entries: Iterable[bytes]) -> list[int]:
         """Add entries and return their indices; they are sealed and durable when this returns.
 
-        An entry is 1 to 65 535 bytes of anything. If this raises, the entries may or may not be in the log.
+        An entry is 1 to 65 535 bytes of anything. If this raises, the entries may or may not be in the log;
+        where the lock may hold them and may not, nothing more is appended until the log is opened again.
         """
         fresh = list(entries)
         if not fresh:
             return []
+        if self._unsure:
+            raise Refused(
+                f"an append to the log in {self.folder} failed while {self._lock.path} was being changed, "
+                "so it is not known what has been signed.",
+                hint="Open the log again: that completes what was signed, and undoes what was not.",
+            )
         size = self.size
         bundles = self._bundles(fresh)
         edge = self._edge.copy()
@@ -156,13 +177,18 @@ class Log(LogReader):
         new = Head(size + len(fresh), edge.root())
 
         # Should this fail, the next append removes what it has written.
-        self._superseded |= partials_of(size) | partials_of(new.size)
-        write_files(bundles)
+        written = {*bundles, *(path for path, _ in tiles)}
+        self._unsigned |= written
+        write_files({self.folder / path: data for path, data in bundles.items()})
         write_files({self.folder / path: data for path, data in tiles})
+        # A swap that fails may have been made all the same. The next append would write over its files.
+        self._unsure = True
         self._lock.swap(Head(size, self.checkpoint.root), new)
+        self._unsure = False
         self._edge = edge
         self._tail = (self._tail + fresh)[-(new.size % WIDTH) :] if new.size % WIDTH else []
-        self._superseded -= partials_of(new.size)
+        self._unsigned -= written
+        self._filled |= {f"{path}.p" for path in written if ".p/" not in path}
         self.checkpoint = Checkpoint(self.origin, new.size, new.root)
         self._tiles.grow(new.size)
         self._publish()
@@ -191,19 +217,20 @@ class Log(LogReader):
     ) -> None:
         self.close()
 
-    def _bundles(self, fresh: list[bytes]) -> dict[Path, bytes]:
+    def _bundles(self, fresh: list[bytes]) -> dict[str, bytes]:
         entries, first = self._tail + fresh, self.size // WIDTH
         bundles = {}
         for i in range(0, len(entries), WIDTH):
             part = entries[i : i + WIDTH]
-            bundles[self.folder / tile_path(ENTRIES, first + i // WIDTH, len(part))] = write_bundle(part)
+            bundles[tile_path(ENTRIES, first + i // WIDTH, len(part))] = write_bundle(part)
         return bundles
 
     def _publish(self) -> None:
         self.signed = sign_checkpoint(self.checkpoint, self._signer)
         write_file(self.folder / CHECKPOINT, self.signed)
-        remove_files(self.folder / path for path in self._superseded)
-        self._superseded = set()
+        partials = [path for folder in self._filled for path in (self.folder / folder).glob("*")]
+        remove_files([*partials, *(self.folder / path for path in self._unsigned)])
+        self._unsigned, self._filled = set(), set()
 
     def _recover(self, published: Checkpoint | None, witnesses: Collection[Verifier]) -> None:
         """Bring the folder to exactly the state of the lock, or refuse."""
@@ -237,14 +264,25 @@ class Log(LogReader):
         remove_files(self._strays())
 
     def _strays(self) -> list[Path]:
-        keep = paths_of(self.size)
         strays = [path for path in self.folder.iterdir() if path.is_file() and is_temporary(path)]
         for room in ("tile", "payload", COSIGNED):
             for path in (self.folder / room).rglob("*"):
-                name = path.relative_to(self.folder).as_posix()
-                if path.is_file() and (is_temporary(path) or (room == "tile" and name not in keep)):
+                if path.is_file() and (is_temporary(path) or (room == "tile" and self._is_stray(path))):
                     strays.append(path)
         return strays
+
+    def _is_stray(self, path: Path) -> bool:
+        tile = parse_tile_path(path.relative_to(self.folder).as_posix())
+        if tile is None:
+            return True
+        level, index, width = tile
+        present = width_of(self.size, level, index)
+        if width == present:
+            return False
+        if width > present or present == WIDTH:
+            return True
+        current = (self.folder / tile_path(level, index, present)).read_bytes()
+        return path.stat().st_size > len(current) or not current.startswith(path.read_bytes())
 
 
 def _with_lines(signed: bytes, lines: Iterable[Signature]) -> bytes:

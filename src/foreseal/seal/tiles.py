@@ -5,7 +5,7 @@
     tile/entries/000.p/15         15 entries, each with its length as a big-endian uint16
 
 A tile at level L holds the roots of complete subtrees of 256**L leaves. Full tiles never change; a partial
-one is superseded by a wider one. A partial tile is never hashed into the level above.
+one stays until the full one is there. A partial tile is never hashed into the level above.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from foreseal.errors import Malformed, Refused, Tampered
@@ -64,21 +65,16 @@ def bundles_of(size: int) -> Iterator[tuple[int, int]]:
     return ((index, width) for level, index, width in tiles_of(size) if level == 0)
 
 
+def width_of(size: int, level: int | str, index: int) -> int:
+    """Width of a tile or bundle of a log of ``size`` entries; not above 0 if there is none."""
+    reach = size if level == ENTRIES else size >> (HEIGHT * int(level))
+    return min(reach - index * WIDTH, WIDTH)
+
+
 def paths_of(size: int) -> set[str]:
     """Paths of every tile and bundle of a log of ``size`` entries."""
     paths = {tile_path(*tile) for tile in tiles_of(size)}
     return paths | {tile_path(ENTRIES, index, width) for index, width in bundles_of(size)}
-
-
-def partials_of(size: int) -> set[str]:
-    """Paths of the partial tiles and the partial bundle of a log of ``size`` entries, and of no others."""
-    paths, level = set(), 0
-    while size:
-        full, width = divmod(size, WIDTH)
-        if width:
-            paths |= {tile_path(each, full, width) for each in ((level, ENTRIES) if level == 0 else (level,))}
-        level, size = level + 1, full
-    return paths
 
 
 def write_bundle(entries: Iterable[bytes]) -> bytes:
@@ -192,7 +188,10 @@ class TileReader:
         width = self._width(0, index)
         path = self.folder / tile_path(ENTRIES, index, width)
         try:
-            entries = read_bundle(self._file(tile_path(ENTRIES, index, width), MAX_BUNDLE))
+            data, whole = self._part(ENTRIES, index, width, MAX_BUNDLE)
+            entries = read_bundle(data)
+            if whole:
+                del entries[width:]
         except Malformed as error:
             raise Tampered(f"{path}: {error.message}") from None
         if len(entries) != width:
@@ -207,8 +206,18 @@ class TileReader:
         """The bytes of a file of the log; where it is kept elsewhere, a subclass fetches it."""
         return read_file(self.folder / name, limit)
 
+    def _part(self, level: int | str, index: int, width: int, limit: int) -> tuple[bytes, bool]:
+        """A tile or bundle; the full one (and True) where the partial one is gone since the log has grown."""
+        try:
+            return self._file(tile_path(level, index, width), limit), False
+        except Tampered:
+            if width < WIDTH:
+                with suppress(Tampered):
+                    return self._file(tile_path(level, index), limit), True
+            raise
+
     def _width(self, level: int, index: int) -> int:
-        width = min((self.size >> (HEIGHT * level)) - index * WIDTH, WIDTH)
+        width = width_of(self.size, level, index)
         if width <= 0:
             raise Malformed(f"a log of {self.size} entries has no tile {index} at level {level}.")
         return width
@@ -221,7 +230,9 @@ class TileReader:
             return rows
         width = self._width(level, index)
         path = self.folder / tile_path(level, index, width)
-        data = self._file(tile_path(level, index, width), WIDTH * HASH_SIZE)
+        data, whole = self._part(level, index, width, WIDTH * HASH_SIZE)
+        if whole:
+            data = data[: width * HASH_SIZE]
         if len(data) != width * HASH_SIZE:
             raise Tampered(f"{path} has {len(data)} bytes, not {width * HASH_SIZE}.")
         row = [data[i : i + HASH_SIZE] for i in range(0, len(data), HASH_SIZE)]
