@@ -20,7 +20,7 @@ from foreseal.predict.engine import Plan, check, predict
 from foreseal.predict.grid import Grid
 from foreseal.predict.model import Model
 from foreseal.predict.parts import Whole
-from foreseal.predict.share import Task, gather, known_by, warn_of_empty, with_covariates
+from foreseal.predict.share import Task, gather, known_by, warn_of_empty, with_covariates, without_empty
 from foreseal.records import Forecast
 
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
@@ -172,7 +172,8 @@ def _of_vintages(
     refuse_repeats(frame, ("unique_id", "ds", "known_at"))
     frame = frame.filter(pl.col("known_at") <= at)
     step = freq or _frequency(frame, at)
-    frame = _without_empty(frame)
+    frame, empty = without_empty(frame.sort("unique_id", "ds"))
+    warn_of_empty(empty, all_of_them=frame.is_empty())
 
     def known(origin: datetime) -> Panel:
         return Panel(as_known(frame, origin), step, cutoff=origin, timezone=zone)
@@ -216,13 +217,6 @@ def _frequency(frame: pl.DataFrame, at: datetime | None) -> Frequency:
     if frame.is_empty():
         raise DataError("The frame has no rows.", hint="Check the file it came from.")
     return infer_frequency(frame)
-
-
-def _without_empty(frame: pl.DataFrame) -> pl.DataFrame:
-    has = pl.col("y").fill_nan(None).is_not_null().any().over("unique_id")
-    empty = frame.filter(~has)["unique_id"].unique().sort().to_list()
-    warn_of_empty(empty, all_of_them=len(empty) == frame["unique_id"].n_unique())
-    return frame.filter(has)
 
 
 def _instant(cutoff: datetime | str, kind: Kind) -> datetime:

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from foreseal.clock import Frequency
+from foreseal.clock import Frequency, to_us
 from foreseal.errors import DataError
 from foreseal.frame import UTC_TIME, Panel, first_step, from_wall, shift, to_wall
 from foreseal.records import quantile_column
@@ -58,6 +58,8 @@ class Grid:
         frame = panel.frame.select("unique_id", "ds", pl.col("y").fill_nan(None))
         if frame.is_empty():
             raise DataError("The panel has no rows.", hint="Check the cutoff against the data's known_at.")
+        if panel.timezone == "UTC" and panel.freq.step is not None:
+            return cls._regular(panel, panel.freq.step)
         wall = _on_wall_clock(frame["ds"], panel.freq, panel.timezone)
         starts = _starts(panel, frame, wall)
         local = to_wall(pl.col("ds"), panel.timezone) if wall else pl.col("ds").dt.replace_time_zone(None)
@@ -72,11 +74,7 @@ class Grid:
         _refuse_fractions(cells, panel.freq)
         cells = cells.filter(pl.col("steps") < 0)
         length = -int(cells["steps"].min() or -1)  # type: ignore[arg-type]
-        if length * starts.height > MAX_SPARSITY * max(frame.height, 1_000):
-            raise DataError(
-                f"At a frequency of {panel.freq} the series span {length} steps, with {frame.height} rows.",
-                hint="Check freq=, and the oldest ds for typing errors.",
-            )
+        _refuse_sparse(length, starts.height, frame.height, panel.freq)
         cells = cells.drop_nulls("y")
         if wall:
             cells = cells.group_by("row", "steps").agg(pl.col("y").mean())
@@ -93,6 +91,35 @@ class Grid:
             timezone=panel.timezone,
             wall=wall,
         )
+
+    @classmethod
+    def _regular(cls, panel: Panel, step: timedelta) -> Grid:
+        """The grid of steps of one span in UTC, in whole numbers."""
+        size = step // timedelta(microseconds=1)
+        lengths = panel.frame["unique_id"].rle().struct.field("len").to_numpy().astype(np.int64)
+        ends = lengths.cumsum()
+        ds = panel.frame["ds"].to_physical().to_numpy()
+        last = np.maximum.reduceat(ds, ends - lengths)
+        start = last + size
+        if panel.start is not None:
+            start = np.full(len(last), to_us(panel.start))
+        elif panel.cutoff is not None:
+            start = last - size * ((last - to_us(panel.cutoff)) // size)
+        cut = start if panel.cutoff is None else np.full(len(last), to_us(panel.cutoff))
+        row = np.repeat(np.arange(len(last)), lengths)
+        steps, off = np.divmod(ds - start[row], size)
+        before = ds < start[row]
+        if off[before].any():
+            name = panel.frame["unique_id"][int(np.flatnonzero(before & (off != 0))[0])]
+            raise _between(name, panel.freq)
+        length = -int(min(steps.min(), -1))
+        _refuse_sparse(length, len(last), len(ds), panel.freq)
+        y = np.full((len(last), length), np.nan)
+        values = panel.frame["y"].fill_null(np.nan).to_numpy()
+        y[row[before], steps[before] + length] = values[before]
+        starts, cutoffs = (tuple(pl.Series(at).cast(UTC_TIME).to_list()) for at in (start, cut))
+        ids = tuple(panel.frame["unique_id"].gather(ends - lengths).to_list())
+        return cls(ids, y, starts, cutoffs, panel.freq, panel.timezone, False)
 
     @classmethod
     def hold(cls, panel: Panel) -> Panel:
@@ -298,10 +325,22 @@ def _shift_array(starts: TimeArray, freq: Frequency, steps: NDArray[np.int64]) -
     return result
 
 
+def _refuse_sparse(length: int, series: int, rows: int, freq: Frequency) -> None:
+    if length * series > MAX_SPARSITY * max(rows, 1_000):
+        raise DataError(
+            f"At a frequency of {freq} the series span {length} steps, with {rows} rows.",
+            hint="Check freq=, and the oldest ds for typing errors.",
+        )
+
+
 def _refuse_fractions(cells: pl.DataFrame, freq: Frequency) -> None:
     off = cells.filter(pl.col("steps") != pl.col("steps").round())
     if not off.is_empty():
-        raise DataError(
-            f"Series {off['unique_id'][0]!r} has instants between the steps of {freq}.",
-            hint="Aggregate it to the grid first, or give a finer freq.",
-        )
+        raise _between(off["unique_id"][0], freq)
+
+
+def _between(name: str, freq: Frequency) -> DataError:
+    return DataError(
+        f"Series {name!r} has instants between the steps of {freq}.",
+        hint="Aggregate it to the grid first, or give a finer freq.",
+    )

@@ -7,8 +7,9 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
 from foreseal.clock import Frequency, format_instant
@@ -17,7 +18,7 @@ from foreseal.frame import UTC_TIME, Panel, infer_frequency, refuse_repeats, shi
 from foreseal.predict import engine
 from foreseal.predict.covariates import Covariates
 from foreseal.predict.engine import Account, Plan
-from foreseal.predict.grid import Grid
+from foreseal.predict.grid import Grid, IntArray
 from foreseal.predict.model import Model
 from foreseal.records import Forecast
 
@@ -52,18 +53,19 @@ class Task:
 
     def __call__(self, rows: pl.DataFrame) -> Share:
         """Forecast the series of ``unique_id, ds, y``. Raises `DataError`, naming the series."""
-        refuse_repeats(rows)
-        frame = known_by(rows.select("unique_id", "ds", "y"), self.cutoff, self.freq, self.zone)
-        has = pl.col("y").fill_nan(None).is_not_null().any().over("unique_id")
-        empty = frame.filter(~has)["unique_id"].unique().sort().to_list()
-        frame = frame.filter(has) if empty else frame
+        frame = rows.select("unique_id", "ds", "y").sort("unique_id", "ds")
+        again = (
+            (pl.col("unique_id") == pl.col("unique_id").shift()) & (pl.col("ds") == pl.col("ds").shift())
+        ).any()
+        if frame.select(again).item():
+            refuse_repeats(frame)
+        frame = known_by(frame, self.cutoff, self.freq, self.zone)
+        frame, empty = without_empty(frame)
         if frame.is_empty():
-            return Share(None, None, tuple(empty))
+            return Share(None, None, empty)
         if self.inferred:
             _refuse_another(frame, self.freq)
-        panel = Grid.hold(
-            Panel(frame.sort("unique_id", "ds"), self.freq, cutoff=self.cutoff, timezone=self.zone)
-        )
+        panel = Grid.hold(Panel(frame, self.freq, cutoff=self.cutoff, timezone=self.zone))
         covariates = None if self.wide is None else Covariates.of(self.wide, Grid.of(panel).future(self.h)[0])
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ForesealWarning)
@@ -75,7 +77,25 @@ class Task:
                 functools.partial(with_covariates, covariates),
             )
         warned = tuple((w.category, str(w.message)) for w in caught)
-        return Share(made, account, tuple(empty), warned)
+        return Share(made, account, empty, warned)
+
+
+def without_empty(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """A frame sorted by series without those that have no value at all, and the names of these."""
+    if frame.is_empty():
+        return frame, ()
+    starts, _ = runs(frame)
+    has = np.add.reduceat(np.isfinite(frame["y"].fill_null(np.nan).to_numpy()), starts) > 0
+    if has.all():
+        return frame, ()
+    empty = frame["unique_id"].gather(starts[~has])
+    return frame.filter(~pl.col("unique_id").is_in(empty.implode())), tuple(empty.to_list())
+
+
+def runs(frame: pl.DataFrame) -> tuple[IntArray, IntArray]:
+    """First row and number of rows of each series of a sorted frame."""
+    lengths = frame["unique_id"].rle().struct.field("len").to_numpy().astype(np.int64)
+    return lengths.cumsum() - lengths, lengths
 
 
 def known_by(rows: pl.DataFrame, cutoff: datetime | None, freq: Frequency, zone: str) -> pl.DataFrame:
@@ -128,7 +148,16 @@ def warn_of_empty(empty: Sequence[str], *, all_of_them: bool) -> None:
 
 def _refuse_another(frame: pl.DataFrame, freq: Frequency) -> None:
     """Raise `DataError` if the series of this part clearly step otherwise than those of others."""
-    if frame["unique_id"].is_unique().all():
+    starts, lengths = runs(frame)
+    if freq.step is not None:
+        gaps = np.diff(frame["ds"].to_physical().to_numpy(), append=0)
+        step = freq.step // timedelta(microseconds=1)
+        within = np.ones(len(gaps), bool)
+        within[starts + lengths - 1] = False
+        usual = np.add.reduceat(within & (gaps == step), starts)
+        if (gaps[within] % step == 0).all() and (2 * usual >= lengths - 1).all():
+            return
+    elif (lengths == 1).all():
         return
     found = infer_frequency(frame)
     if found != freq:
