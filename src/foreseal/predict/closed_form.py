@@ -62,17 +62,34 @@ class ClosedForm:
         if self.grid_ is None:
             raise ModelError("The model has not been fitted.", hint="Call fit(panel) first.")
         grid = self.grid_
-        levels = np.asarray(quantiles, np.float64)
-        reach = grid.reach(h)
-        steps = np.arange(1, reach + 1)
-        values = np.empty((len(grid.ids), reach, len(levels)))
-        for rows, y in contexts(grid.y, season_lengths(self.seasons, grid.freq), BLOCK // reach):
-            periods = periods_of(y, self.seasons, grid.freq)
-            known = stage(y, steps, periods)
-            values[rows] = within(forecast(known, steps, levels), y, known)
+        values = self._of(grid, grid.y, grid.reach(h), quantiles)
         warn_if_certain(self, grid)
         ran = {"stage": str(STAGE_VERSION)}
         return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), ran)
+
+    def roll(
+        self, panel: Panel, backs: Sequence[int], columns: int, quantiles: Sequence[float]
+    ) -> tuple[FloatArray, dict[str, str]]:
+        """See `foreseal.predict.model.Rolling`."""
+        refuse_seasons(self.seasons)
+        grid = Grid.of(panel)
+        out = np.full((len(backs), len(grid.ids), columns, len(quantiles)), np.nan)
+        for origin, back in enumerate(backs):
+            y = grid.y[:, : grid.y.shape[1] - back]
+            rows = np.flatnonzero(np.isfinite(y).any(axis=1))
+            out[origin, rows] = self._of(grid, y[rows], columns, quantiles)
+        warn_if_certain(self, grid)
+        return out, {"stage": str(STAGE_VERSION)}
+
+    def _of(self, grid: Grid, y: FloatArray, reach: int, quantiles: Sequence[float]) -> FloatArray:
+        """Quantiles (series, reach, levels) of histories that may end before the grid's do."""
+        levels = np.asarray(quantiles, np.float64)
+        steps = np.arange(1, reach + 1)
+        values = np.empty((len(y), reach, len(levels)))
+        for rows, part in contexts(y, season_lengths(self.seasons, grid.freq), BLOCK // reach):
+            known = stage(part, steps, periods_of(part, self.seasons, grid.freq))
+            values[rows] = within(forecast(known, steps, levels), part, known)
+        return values
 
 
 def forecast(known: Stage, steps: IntArray, levels: FloatArray) -> FloatArray:

@@ -19,7 +19,7 @@ class Preset:
 
 
 PRESETS = {
-    "fast": Preset(("ridge",), 20, 5),
+    "fast": Preset(("closed_form",), 20, 3),
     "balanced": Preset(("ridge", "drift"), 60, 10),
     "best": Preset(("ridge", "drift", "theta", "lightgbm"), 30, 10),
 }
