@@ -14,6 +14,7 @@ from typing import Protocol
 
 from foreseal.errors import UsageError
 
+YEARS = (1000, 9000)  # what times lie between, so that no calculation with them leaves the calendar
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 

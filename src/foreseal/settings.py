@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from foreseal.clock import Frequency, parse_duration
+from foreseal.clock import YEARS, Frequency, parse_duration
 from foreseal.errors import SettingsError
 from foreseal.exact import MAX_DECIMALS, MAX_LEVEL_DECIMALS, MAX_WHOLE
 from foreseal.options import build, refuse_unknown
@@ -28,6 +28,7 @@ from foreseal.options import build, refuse_unknown
 FILE_NAME = "foreseal.toml"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 MAX_CUTOFFS = 100_000
+MAX_HORIZON = 100_000
 RULES = ("wis", "brier", "log")
 
 
@@ -46,6 +47,8 @@ def _freq(value: Any) -> Frequency:
 def _day(value: Any) -> date:
     if isinstance(value, datetime) or not isinstance(value, date):
         raise ValueError(f"{value!r} is not a date; write 2018-08-01 without quotes")
+    if not YEARS[0] <= value.year < YEARS[1]:
+        raise ValueError(f"{value} does not lie between the years {YEARS[0]} and {YEARS[1]}")
     return value
 
 
@@ -78,11 +81,17 @@ def _levels(value: Any) -> tuple[float, ...]:
     return levels
 
 
+def _title(value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value.strip()) <= 64 or not value.isprintable():
+        raise ValueError(f"{value!r} is not a name of 1 to 64 characters")
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectTable:
     """``[project]``."""
 
-    name: str
+    name: str = field(metadata={"convert": _title})
     app: str = ""
     timezone: str = field(default="UTC", metadata={"convert": _zone})
 
@@ -204,8 +213,8 @@ class TargetTable:
     def __post_init__(self) -> None:
         if self.rule == "wis" and not (self.quantiles and self.freq):
             raise ValueError("rule 'wis' needs quantiles and freq")
-        if self.horizon < 1:
-            raise ValueError("horizon must be at least 1")
+        if not 1 <= self.horizon <= MAX_HORIZON:
+            raise ValueError(f"horizon must lie between 1 and {MAX_HORIZON}")
         if not 0 <= self.decimals <= MAX_DECIMALS:
             raise ValueError(f"decimals must lie between 0 and {MAX_DECIMALS}")
         if len(self.forecasters) != 1 or "baseline" in self.forecasters:
@@ -344,10 +353,10 @@ def load(path: Path) -> Settings:
     """Read and check a foreseal.toml (or the one in a folder)."""
     file = path / FILE_NAME if path.is_dir() else path
     try:
-        text = file.read_bytes().decode()
+        text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise SettingsError(
-            f"No {FILE_NAME} in {path.resolve() if path.is_dir() else path.resolve().parent}.",
+            f"No {FILE_NAME} in {(path.parent if path.name == FILE_NAME else path).resolve()}.",
             hint="Make a project with: foreseal init --app traffic my-city",
         ) from None
     except UnicodeDecodeError as error:

@@ -259,3 +259,129 @@ def test_adopting_wants_evidence_from_elsewhere(
         assert shell("seal", "adopt", tmp_path / name, "-C", folder)[0] == 2, name
     assert shell("seal", "adopt", copy, "-C", folder)[0] == 0
     assert shell("run", "-C", folder, "--no-report")[0] == 0
+
+
+PLAN = (
+    '[decisions.plan]\npolicy = "webster"\nfrom = "next_day"\napproval = "person"\n'
+    "[decisions.plan.options]\nscale = 10\nshares = { north = 0.5, east = 0.5 }\n"
+    'phases = [["north"], ["east"]]\n'
+)
+
+
+def test_who_approved_and_why_is_shown_and_the_report_is_written_anew(shell: Shell, tmp_path: Path) -> None:
+    folder = make_project(tmp_path / "p", extra=PLAN).folder
+    shell("run", "-C", folder, "--no-report")
+    report = folder / "out" / "report.html"
+    assert not report.exists()
+    shell.json("approve", "-C", folder, "plan", 0, "--by", "duty engineer", "--reason", "no road works")
+    assert report.exists()
+    for args in (("decide", "-C", folder), ("decide", "-C", folder, "plan", 0), ("status", "-C", folder)):
+        _, out, _ = shell(*args)
+        assert "duty engineer" in out
+        assert "no road works" in out
+    assert shell.json("decide", "-C", folder)["decisions"][0]["by"] == "duty engineer"
+    (said,) = shell.json("status", "-C", folder)["approvals"]
+    assert said == {
+        "decision": "plan",
+        "seq": 0,
+        "state": "approved",
+        "by": "duty engineer",
+        "reason": "no road works",
+    }
+
+
+def test_an_error_is_one_json_object_too(shell: Shell, tmp_path: Path) -> None:
+    for args, code, kind in (
+        (("status", "-C", tmp_path), 2, "SettingsError"),
+        (("verify", "--nonsense"), 2, "UsageError"),
+        (("restore", tmp_path, tmp_path / "x"), 1, "Refused"),
+    ):
+        stop, out, err = shell(*args, "--json")
+        found = json.loads(out)
+        assert (stop, found["error"]["type"]) == (code, kind)
+        assert found["error"].keys() == {"message", "hint", "type"}
+        assert found["error"]["message"] in err
+
+
+def test_an_export_never_takes_the_place_of_a_source(shell: Shell, tmp_path: Path) -> None:
+    folder = make_project(tmp_path / "p").folder
+    shell("collect", "-C", folder)
+    before = (folder / "load.csv").read_bytes()
+    code, _, err = shell("export", "load", folder / "load.csv", "-C", folder)
+    assert (code, "collected from" in err) == (2, True)
+    assert (folder / "load.csv").read_bytes() == before
+    assert shell("export", "load", folder / "copy.csv", "-C", folder)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("horizon = 6", "horizon = 10_000_000"),
+        ('name = "small"', 'name = ""'),
+        ('freq = "1h"', 'freq = "999999w"'),
+        ("start = 2024", "start = 0001"),
+        ("score_bound = 100", "score_bound = 1e15"),
+        ("quantiles = [0.1", "quantiles = [0.1000001"),
+    ],
+)
+def test_settings_that_nothing_could_be_sealed_with_are_wrong_usage(
+    shell: Shell, tmp_path: Path, old: str, new: str
+) -> None:
+    folder = make_project(tmp_path / "p").folder
+    toml = folder / "foreseal.toml"
+    assert old in toml.read_text()
+    toml.write_text(toml.read_text().replace(old, new))
+    assert shell("run", "-C", folder)[0] == 2
+
+
+def test_mistakes_in_arguments_are_wrong_usage(shell: Shell, tmp_path: Path) -> None:
+    assert shell("init", tmp_path / "q", "--origin", "a b")[0] == 2
+    assert not (tmp_path / "q").exists()
+    folder = make_project(tmp_path / "p", extra=PLAN).folder
+    for verb in (("decide", "-C", folder, "plan", 99), ("approve", "-C", folder, "plan", 99)):
+        shell("run", "-C", folder, "--no-report")
+        code, _, err = shell(*verb)
+        assert (code, "There is no decision plan 99" in err) == (2, True)
+    assert shell("verify", folder / "log", "--key", "garbage")[0] == 2
+    toml = folder / "foreseal.toml"
+    good = toml.read_text()
+    key = Project.open(folder).settings.seal.key
+    toml.write_text(good.replace(key, "garbage"))
+    for verb in ("run", "verify", "status", "backup"):
+        where = (tmp_path / "backup",) if verb == "backup" else ()
+        assert shell(verb, *where, "-C", folder)[0] == 2, verb
+
+
+def test_an_init_that_fails_leaves_no_keys(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "state"
+    blocked.write_text("not a folder")
+    assert shell("init", tmp_path / "p")[0] == 3
+    assert not (tmp_path / "p" / "keys").exists()
+    assert not (tmp_path / "p" / "log").exists()
+    blocked.unlink()
+    (tmp_path / "p" / ".gitignore").write_text("mine\n")
+    assert shell("init", tmp_path / "p")[0] == 0
+    assert (tmp_path / "p" / ".gitignore").read_text().splitlines()[:2] == ["mine", "keys/"]
+
+
+def test_settings_saved_with_a_byte_order_mark_are_read(shell: Shell, tmp_path: Path) -> None:
+    folder = make_project(tmp_path / "p").folder
+    toml = folder / "foreseal.toml"
+    toml.write_bytes(b"\xef\xbb\xbf" + toml.read_bytes())
+    assert shell("run", "-C", folder, "--no-report")[0] == 0
+
+
+def test_a_folder_that_is_not_there_is_named(shell: Shell, tmp_path: Path) -> None:
+    _, _, err = shell("status", "-C", tmp_path / "nowhere")
+    assert f"No foreseal.toml in {tmp_path / 'nowhere'}" in err
+
+
+def test_a_time_outside_the_calendar_is_a_rejected_row(shell: Shell, tmp_path: Path) -> None:
+    rows = load_rows()
+    rows[3] = "a,0001-01-01T00:00:00+05:00,5"
+    rows[4] = "a,9999-12-31T23:30:00-05:00,5"
+    folder = make_project(tmp_path / "p", rows=rows).folder
+    found = shell.json("collect", "-C", folder)["collected"][0]
+    assert found["reasons"] == {"not between the years 1000 and 9000": 2}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import json
 import sqlite3
 import sys
 from typing import Any, NoReturn
@@ -80,6 +81,7 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> Any:
     """Run the command line and turn Foreseal's errors into a message and an exit code."""
+    as_json = "--json" in (sys.argv[1:] if args is None else args)
     try:
         code = cli.main(args=args, standalone_mode=False)
     except click.exceptions.Abort:
@@ -89,19 +91,30 @@ def main(args: list[str] | None = None) -> Any:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
         error.show()
+        if as_json:
+            _tell(error.format_message(), "", "UsageError")
         sys.exit(error.exit_code)
     except ForesealError as error:
-        _stop(error.message, error.hint, error.exit_code)
+        _stop(error, as_json)
     except OSError as error:
         what = error.strerror or str(error)
-        _stop(f"{error.filename}: {what}." if error.filename else f"{what}.", _DISK, SetupError.exit_code)
+        where = f"{error.filename}: " if error.filename else ""
+        _stop(SetupError(f"{where}{what}.", hint=_DISK), as_json)
     except sqlite3.OperationalError as error:
-        _stop(f"a database of the project cannot be used: {error}.", _DISK, SetupError.exit_code)
+        _stop(SetupError(f"a database of the project cannot be used: {error}.", hint=_DISK), as_json)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _stop(message: str, hint: str, code: int) -> NoReturn:
-    print(f"Error: {message}", file=sys.stderr)  # noqa: T201
-    if hint:
-        print(hint, file=sys.stderr)  # noqa: T201
-    sys.exit(code)
+def _stop(error: ForesealError, as_json: bool) -> NoReturn:
+    print(f"Error: {error.message}", file=sys.stderr)  # noqa: T201
+    if error.hint:
+        print(error.hint, file=sys.stderr)  # noqa: T201
+    if as_json:
+        _tell(error.message, error.hint, type(error).__name__)
+    sys.exit(error.exit_code)
+
+
+def _tell(message: str, hint: str, kind: str) -> None:
+    """The one object on standard output, where there is no result."""
+    found = {"error": {"message": message, "hint": hint, "type": kind}}
+    print(json.dumps(found, ensure_ascii=False))  # noqa: T201

@@ -18,16 +18,30 @@ from foreseal.cli.terminal import Terminal, json_option, project_option
 @project_option
 @json_option
 def command(decision: str, seq: int, reject: bool, by: str, reason: str, folder: str, as_json: bool) -> None:
-    """Approve or reject a proposed decision, and seal it.
+    """Approve or reject a proposed decision, seal it, and write the report anew.
 
     DECISION is the name in foreseal.toml, SEQ the number of the cutoff: `foreseal decide` lists both.
     """
+    from foreseal.cli.report import write_report
     from foreseal.run import Project
     from foreseal.run.session import Session
 
     terminal = Terminal(as_json)
     verdict = "rejected" if reject else "approved"
-    with Session.begin(Project.open(folder)) as session:
+    project = Project.open(folder)
+    with Session.begin(project) as session:
         said = session.approve(decision, seq, verdict, by or getpass.getuser(), reason)
     terminal.say(f"{decision} {seq} is {verdict}; sealed as entry {said.index}.")
-    terminal.result({"decision": decision, "seq": seq, "verdict": verdict, "index": said.index})
+    report = write_report(project)
+    terminal.say(f"Report: {report}")
+    terminal.result(
+        {
+            "decision": decision,
+            "seq": seq,
+            "verdict": verdict,
+            "by": said.body["by"],
+            "reason": said.body["reason"],
+            "index": said.index,
+            "report": str(report),
+        }
+    )

@@ -19,6 +19,7 @@ def command(decision: str, seq: int | None, folder: str, as_json: bool) -> None:
 
     DECISION is its name in foreseal.toml, SEQ the number of the cutoff.
     """
+    from foreseal.errors import UsageError
     from foreseal.run import Project
     from foreseal.run.results import Results
 
@@ -28,8 +29,6 @@ def command(decision: str, seq: int | None, folder: str, as_json: bool) -> None:
     results = Results(project)
     names = [name for name in project.settings.decisions if decision in ("", name)]
     if not names:
-        from foreseal.errors import UsageError
-
         if not project.settings.decisions:
             raise UsageError(
                 "The project makes no decisions.", hint="See [decisions.NAME] in docs/project.md."
@@ -37,6 +36,11 @@ def command(decision: str, seq: int | None, folder: str, as_json: bool) -> None:
         known = ", ".join(project.settings.decisions)
         raise UsageError(f"There is no decision {decision!r}; the project has: {known}.")
     found = [each for name in names for each in results.decisions(name) if seq in (None, each.seq)]
+    if seq is not None and not found:
+        raise UsageError(
+            f"There is no decision {decision} {seq} in the log.",
+            hint=f"The sealed ones: foreseal decide -C {folder} {decision}",
+        )
     terminal.table(
         "Decisions",
         (
@@ -49,6 +53,8 @@ def command(decision: str, seq: int | None, folder: str, as_json: bool) -> None:
             "regret",
             "unit",
             "state",
+            "by",
+            "reason",
         ),
         [
             (
@@ -61,6 +67,8 @@ def command(decision: str, seq: int | None, folder: str, as_json: bool) -> None:
                 "" if each.regret is None else f"{each.regret:.4g}",
                 each.cost_unit,
                 each.state,
+                each.by,
+                each.reason,
             )
             for each in found
         ],
@@ -98,6 +106,8 @@ def command(decision: str, seq: int | None, folder: str, as_json: bool) -> None:
                     "regret": each.regret,
                     "unit": each.cost_unit,
                     "state": each.state,
+                    "by": each.by,
+                    "reason": each.reason,
                 }
                 for each in found
             ]

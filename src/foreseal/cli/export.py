@@ -22,12 +22,21 @@ def command(dataset: str, file: Path, folder: str, as_json: bool) -> None:
     """
     from foreseal.errors import Refused, UsageError
     from foreseal.run import Project
+    from foreseal.run.collecting import source_of
 
     terminal = Terminal(as_json)
     if file.suffix not in (".parquet", ".csv"):
         raise UsageError(f"{file} is neither .parquet nor .csv.", hint="Name the file accordingly.")
     project = Project.open(folder)
     with project.store() as store:
+        parts = store.schema(dataset).parts
+        for each in (file, *(file.with_stem(f"{file.stem}-{part.name}") for part in parts)):
+            source = source_of(project, each)
+            if source:
+                raise UsageError(
+                    f"{each} is what the dataset {source} is collected from.",
+                    hint="Give another name: an export never takes the place of a source.",
+                )
         if store.schema(dataset).personal and file.resolve().is_relative_to(project.folder.resolve()):
             raise Refused(
                 f"{dataset} is personal, and {file} lies inside the project, which holds it only encrypted.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from foreseal.cli.summary import show_records, show_witnessed
+from foreseal.cli.summary import show_approvals, show_records, show_witnessed
 from foreseal.cli.terminal import Terminal, json_option, project_option
 
 
@@ -12,7 +12,7 @@ from foreseal.cli.terminal import Terminal, json_option, project_option
 @project_option
 @json_option
 def command(folder: str, as_json: bool) -> None:
-    """Show datasets, the log and every track record."""
+    """Show datasets, the log, every track record, and who approved what."""
     from foreseal.run import Project
     from foreseal.run.witnessing import witnessed_so_far
 
@@ -33,6 +33,7 @@ def command(folder: str, as_json: bool) -> None:
     terminal.say(f"Log {reader.origin}: {reader.size} entries, root {reader.checkpoint.root.hex()}")
     witnessed = show_witnessed(terminal, witnessed_so_far(project, reader))
     records = show_records(terminal, project)
+    approvals = show_approvals(terminal, project)
     terminal.result(
         {
             "project": project.name,
@@ -46,5 +47,6 @@ def command(folder: str, as_json: bool) -> None:
             },
             "witnessed": witnessed,
             "records": records,
+            "approvals": approvals,
         }
     )

@@ -194,6 +194,25 @@ def show_decisions(terminal: Terminal, project: Project) -> list[dict[str, Any]]
     return found
 
 
+def show_approvals(terminal: Terminal, project: Project) -> list[dict[str, Any]]:
+    """What persons have said about decisions, the latest at the end; returns it as plain values."""
+    from foreseal.run.results import Results
+
+    results = Results(project)
+    found = [each for name in project.settings.decisions for each in results.decisions(name)]
+    spoken = [each for each in found if each.by]
+    for each in spoken[-MAX_LISTED:]:
+        why = f": {each.reason}" if each.reason else ""
+        terminal.say(f"  {each.name} {each.seq} {each.state} by {each.by}{why}")
+    waiting = sum(each.state == "proposed" for each in found)
+    if waiting:
+        terminal.say(f"  {waiting} of {len(found)} decisions wait for a person: foreseal approve")
+    return [
+        {"decision": each.name, "seq": each.seq, "state": each.state, "by": each.by, "reason": each.reason}
+        for each in spoken
+    ]
+
+
 def _number(value: float, form: str) -> str:
     """A number for a person; a dash where there is none yet."""
     return format(value, form) if value == value else "–"

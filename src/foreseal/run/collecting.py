@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foreseal.collect.source import Context
@@ -56,8 +57,6 @@ class Collected:
 def collect(project: Project, store: Store, name: str) -> Collected:
     """Declare one dataset, read its source and append every batch."""
     table, source = project.settings.datasets[name], project.sources[name]
-    if table.personal:
-        check_outside(project, name)
     store.declare(
         Schema(
             name=name,
@@ -78,6 +77,8 @@ def collect(project: Project, store: Store, name: str) -> Collected:
     refused: list[Rejected] = []
     failure = ""
     try:
+        if table.personal:
+            check_outside(project, name)
         for batch in source.read(context):
             part = None if table.kind == "series" else batch.part
             done = store.append(
@@ -97,6 +98,17 @@ def collect(project: Project, store: Store, name: str) -> Collected:
         examples=tuple(_line(row) for row in refused),
         failure=failure,
     )
+
+
+def source_of(project: Project, file: Path) -> str:
+    """The dataset whose source reads this file, whether it is there or not; empty if none does."""
+    for name, source in project.sources.items():
+        path = str(getattr(source, "path", ""))
+        if path:
+            read = (project.folder / path).resolve()
+            if file.resolve() == read or file.resolve().match(str(read)):
+                return name
+    return ""
 
 
 def _line(row: Rejected) -> str:

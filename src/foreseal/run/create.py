@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from foreseal.apps import App, find
-from foreseal.errors import Refused, UsageError
+from foreseal.errors import Malformed, Refused, UsageError
 from foreseal.run.project import passphrase
 from foreseal.seal.disk import make_folder, write_file
 from foreseal.seal.keys import author_id, generate_key, public_bytes
 from foreseal.seal.log import Log
-from foreseal.seal.note import Signer
+from foreseal.seal.note import Signer, check_name
 from foreseal.settings import FILE_NAME
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}", re.ASCII)
@@ -70,13 +71,33 @@ def create(folder: Path, *, app: str = "", name: str = "", origin: str = "") -> 
             f"{folder / FILE_NAME} exists; there is a project here already.",
             hint="Continue it with `foreseal run`, or give another folder.",
         )
+    if origin:
+        try:
+            check_name(origin)
+            if set('"\\') & set(origin):
+                raise Malformed("it would not survive being written in TOML.")
+        except Malformed:
+            raise UsageError(
+                f"{origin!r} cannot be the name of a log.",
+                hint="No spaces and no plus sign: --origin example.org/traffic",
+            ) from None
     for part in ("keys", "log", "store"):
         if (folder / part).exists():
             raise Refused(
                 f"{folder / part} exists, but no {FILE_NAME} beside it.",
                 hint="Move it away, or restore the settings of the project that it belonged to.",
             )
-    write_file(folder / ".gitignore", _IGNORED.encode())
+    try:
+        return _make(folder, declared, name, origin)
+    except BaseException:
+        # Keys that no settings name would only be mistaken for those of a project.
+        for part in ("keys", "log"):
+            shutil.rmtree(folder / part, ignore_errors=True)
+        raise
+
+
+def _make(folder: Path, declared: App | None, name: str, origin: str) -> Created:
+    _ignore(folder / ".gitignore")
     make_folder(folder / "keys")
     (folder / "keys").chmod(0o700)
     paths = (folder / "keys" / "author.pem", folder / "keys" / "log.pem")
@@ -92,6 +113,14 @@ def create(folder: Path, *, app: str = "", name: str = "", origin: str = "") -> 
     text = declared.toml(name, seal) if declared else _BARE.format(name=name, seal=seal)
     write_file(folder / FILE_NAME, text.encode())
     return Created(folder, origin, vkey, author, paths, declared.extras if declared else ())
+
+
+def _ignore(path: Path) -> None:
+    """Keep keys, data and pages out of a repository, beside what its owner keeps out."""
+    own = path.read_text("utf-8") if path.exists() else ""
+    lines = [line for line in _IGNORED.splitlines() if line not in own.splitlines()]
+    if lines:
+        write_file(path, "\n".join([*own.splitlines(), *lines, ""]).encode())
 
 
 def _name_of(folder: str) -> str:

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from foreseal.clock import format_instant
+from foreseal.errors import SettingsError
 from foreseal.exact import round_decimal
 from foreseal.records import Target, as_levels
 from foreseal.seal import payload
@@ -26,7 +27,7 @@ def target(name: str, settings: Settings) -> Target:
     """The target of that name, with its cutoffs written out."""
     table = settings.targets[name]
     dataset = settings.datasets[table.dataset]
-    return Target(
+    found = Target(
         name=name,
         dataset=table.dataset,
         kind=dataset.kind,
@@ -48,6 +49,11 @@ def target(name: str, settings: Settings) -> Target:
         commit=table.commit,
         unit=dataset.unit if isinstance(dataset.unit, str) else "1",
     )
+    try:
+        found.settles_at(found.cutoffs[-1])
+    except (OverflowError, ValueError):
+        raise SettingsError(f"[targets.{name}] settles after the year 9999.", hint="Check freq.") from None
+    return found
 
 
 def identity_fields(name: str, author: str) -> Fields:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from foreseal import settings as toml
 from foreseal.apps import App, find
-from foreseal.errors import KeyMissing, SettingsError, SetupError
+from foreseal.errors import KeyMissing, ProofError, SettingsError, SetupError
 from foreseal.options import build
 from foreseal.records import Target
 from foreseal.run import declare
@@ -74,7 +74,7 @@ class Project:
             policies=_policies(found, app),
             targets={name: declare.target(name, found) for name in found.targets},
         )
-        if found.seal.witnesses:
+        if found.seal.key:
             project.trust()
         return project
 
@@ -132,7 +132,10 @@ class Project:
                 "[seal] names no key, so nothing can be verified by it.",
                 hint="Write key = with the vkey that `foreseal init` printed.",
             )
-        return parse_vkey(self.settings.seal.key)
+        try:
+            return parse_vkey(self.settings.seal.key)
+        except ProofError as error:
+            raise SettingsError(f"key in [seal]: {error.message}", hint=error.hint) from None
 
     def trust(self) -> Trust:
         """The log key, the witnesses and the quorum that these settings name."""

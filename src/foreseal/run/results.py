@@ -24,7 +24,10 @@ UTC_TIME = pl.Datetime("us", "UTC")
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One sealed decision: its options with their settings, and what each cost once the outcome was known."""
+    """One sealed decision: its options with their settings, and what each cost once the outcome was known.
+
+    ``by`` and ``reason`` are those of the person who approved or rejected it, if one did.
+    """
 
     name: str
     seq: int
@@ -37,6 +40,8 @@ class Decided:
     expected: dict[str, float]
     costs: dict[str, float] = field(default_factory=dict)
     regret: float | None = None
+    by: str = ""
+    reason: str = ""
 
 
 class Results:
@@ -142,6 +147,7 @@ class Results:
             body = said.body
             data = self._get(body["payload"])
             costs, regret = self._judged(said)
+            word = self.history.approvals.get(said.leaf)
             found.append(
                 Decided(
                     name=name,
@@ -155,6 +161,8 @@ class Results:
                     expected=_expected(data),
                     costs=costs,
                     regret=regret,
+                    by=word.body["by"] if word else "",
+                    reason=word.body["reason"] if word else "",
                 )
             )
         return found

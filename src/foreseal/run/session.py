@@ -50,8 +50,8 @@ class Step:
 class Session:
     """Everything a step needs. Made by :meth:`begin`; `Busy` if another process has the project open.
 
-    ``held_back`` are targets that this session does nothing about, ``unread`` datasets whose sources could not
-    be read, each with the reason.
+    ``held_back`` are targets that this session does nothing about, ``unread`` datasets whose sources could
+    not be read, each with the reason.
     """
 
     project: Project
@@ -273,10 +273,11 @@ class Session:
             step.decisions += 1
 
     def approve(self, name: str, seq: int, verdict: str, by: str, reason: str) -> Said:
-        """Seal a person's word on a decision. Raises `Refused` if it has been given already."""
+        """Seal a person's word on a decision. Raises `UsageError` if there is none of that name and number,
+        `Refused` if it has been given already."""
         decision = self.history.decisions.get((name, seq))
         if decision is None:
-            raise Refused(
+            raise UsageError(
                 f"There is no decision {name} {seq} in the log.", hint="`foreseal decide` lists decisions."
             )
         if decision.leaf in self.history.approvals or decision.body["state"] != "proposed":

@@ -11,7 +11,7 @@ from typing import cast
 
 import polars as pl
 
-from foreseal.clock import format_instant
+from foreseal.clock import YEARS, format_instant
 from foreseal.errors import DataError
 from foreseal.exact import MAX_WHOLE
 from foreseal.records import Rejected
@@ -110,6 +110,10 @@ def _refuse(frame: pl.DataFrame, part: Part, file: str) -> tuple[pl.DataFrame, l
         if part.columns[name] == "str":
             missing = missing | (pl.col(name) == "")
         reasons.append((name, "missing", missing))
+        if part.columns[name] == "time":
+            year = pl.col(name).dt.year()
+            outside = ((year < YEARS[0]) | (year >= YEARS[1])).fill_null(False)
+            reasons.append((name, f"not between the years {YEARS[0]} and {YEARS[1]}", outside))
         if part.columns[name] == "str":
             reasons += [(name, reason, pl.col(name).is_in(ids)) for reason, ids in _unfit(frame[name])]
     for name in part.values:
