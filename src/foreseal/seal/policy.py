@@ -86,7 +86,10 @@ class Policy:
         """A policy as it is, or one of log keys that were given one by one, without witnesses."""
         if isinstance(trust, Policy):
             return trust
-        keys = [parse_vkey(key) if isinstance(key, str) else key for key in trust]
+        try:
+            keys = [parse_vkey(key) if isinstance(key, str) else key for key in trust]
+        except Malformed as error:
+            raise UsageError(error.message, hint=error.hint) from None
         if not all(isinstance(key, Ed25519Verifier) for key in keys):
             raise UsageError("a log is trusted by its Ed25519 key.")
         return cls(tuple(key for key in keys if isinstance(key, Ed25519Verifier)))
