@@ -10,7 +10,7 @@ from pretrain.generators.rows import Floats, Paths, Rows
 STATES = 12
 
 
-def _turn(rows: Rows) -> Floats:
+def turn(rows: Rows) -> Floats:
     """One lasting change within a few steps, more often down than up: a cure, a closure, a new road."""
     at = rows.uniform(0.3, 1.0) * rows.n[:, None]
     part = np.clip((rows.clock - at) / rows.lognormal(4.0, 0.8), 0, 1)
@@ -42,6 +42,6 @@ def regime(rows: Rows) -> Paths:
     )
     values = slow + rows.lognormal(0.4, 0.7) * spread * fast + np.where(rows.chance(0.5), size, 1.0) * shape
     exponential = rows.chance(0.35)
-    values = values + np.where(exponential, rows.chance(0.6) * _turn(rows), 0.0)
+    values = values + np.where(exponential, rows.chance(0.6) * turn(rows), 0.0)
     values = np.where(exponential, np.exp(np.clip(rows.uniform(0.3, 0.8) * values, -8, 8)), values)
     return Paths.of(values, period, anchored=exponential)

@@ -1,4 +1,4 @@
-"""Autocorrelation without or over weak seasons: Gaussian processes, weather, epidemics."""
+"""Autocorrelation without or over weak seasons: Gaussian processes and weather."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def spectral(rows: Rows) -> Paths:
     kind = rows.rng.random(rows.count)
     values, known = np.empty((rows.count, rows.columns)), np.zeros((rows.count, 3))
     anchored = np.zeros(rows.count, bool)
-    for low, high, draw in ((0.0, 0.35, _mixture), (0.35, 0.85, _weather), (0.85, 1.01, _epidemic)):
+    for low, high, draw in ((0.0, 0.4, _mixture), (0.4, 1.01, _weather)):
         chosen = np.flatnonzero((kind >= low) & (kind < high))
         if len(chosen):
             paths = draw(rows.take(chosen))
@@ -50,17 +50,3 @@ def _weather(rows: Rows) -> Paths:
     values = np.where(leaning, np.exp(np.clip(rows.uniform(0.3, 0.9) * values, -8, 8)), values)
     told = np.where(hourly, day, np.where(n > 0.7 * 365.25, 365.25, 0.0))
     return Paths.of(values, told, anchored=leaning)
-
-
-def _epidemic(rows: Rows) -> Paths:
-    """Waves that grow and fade by factors, with a year or without."""
-    n = rows.n[:, None]
-    period = np.where((n > 90) & rows.chance(0.7), 52.0, np.where(n > 30, 12.0, 0.0))
-    period = np.where(rows.chance(0.7), period, 0.0)
-    cycles = rows.clock / np.maximum(period, 1) + rows.uniform()
-    wave = profiles.read(profiles.tables(rows), cycles) * (period > 0)
-    growth = noise.smooth(rows, rows.uniform(3, 12)) + noise.memory(rows, rows.uniform(5, 60))
-    height = rows.lognormal(0.7, 0.5)
-    values = np.exp(np.clip(height * (wave + rows.uniform(0.2, 1.0) * growth), -8, 8))
-    values *= np.exp(rows.lognormal(0.12, 0.7) * noise.white(rows))
-    return Paths.of(values, period, anchored=True)

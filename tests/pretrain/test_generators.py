@@ -11,6 +11,7 @@ from pretrain.generators import BUCKETS, QUOTAS, STEPS, batch
 from pretrain.generators.clipped import clipped
 from pretrain.generators.counts import counts
 from pretrain.generators.double import double
+from pretrain.generators.epidemic import epidemic
 from pretrain.generators.noise import autoregressive, filtered, smooth, unit, white
 from pretrain.generators.regime import regime
 from pretrain.generators.rows import Rows
@@ -192,7 +193,14 @@ def test_spectral_series_have_memory() -> None:
     assert np.median(correlation(np.clip(values, -4, 4), np.ones(300))) > 0.5
 
 
+def test_epidemics_swing_by_factors_and_many_stay_away() -> None:
+    values = epidemic(rows(300, 64)).values
+    assert (values >= 0).all()
+    early, late = values[:, :32].mean(axis=1), values[:, -20:].mean(axis=1)
+    assert 0.15 < (late < early / 3).mean() < 0.6
+
+
 def test_families_are_finite_at_the_shortest_lengths() -> None:
-    for family in (trend, walk, season, spectral, counts, clipped, regime, double):
+    for family in (trend, walk, season, spectral, counts, clipped, regime, double, epidemic):
         some = Rows(np.random.default_rng(1), np.full(64, 4), 64)
         assert np.isfinite(family(some).values).all(), family.__name__
