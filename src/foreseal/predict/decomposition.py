@@ -21,6 +21,8 @@ Float32 = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+# Length of the runs that running sums are made of; windows up to it are products with whole matrices.
+RUN = 48
 # Cycles that a table looks at, and harmonics that a smoothed one keeps.
 CYCLES = 30
 HARMONICS = 64
@@ -130,7 +132,9 @@ def _padded(x: Float32, columns: int) -> Float32:
     """The last ``columns`` columns of x, zeros on the left if it has fewer."""
     if x.shape[1] >= columns:
         return x[:, x.shape[1] - columns :]
-    return np.pad(x, ((0, 0), (columns - x.shape[1], 0)))
+    out = np.zeros((len(x), columns), x.dtype)
+    out[:, columns - x.shape[1] :] = x
+    return out
 
 
 def _trend(x: Float32, span: Ints, period: int, cycles: int) -> Float32:
@@ -141,7 +145,7 @@ def _trend(x: Float32, span: Ints, period: int, cycles: int) -> Float32:
     """
     rows, columns = x.shape
     half, even = period // 2, period % 2 == 0
-    if period <= 96:
+    if period <= RUN:
         # Within a cycle and across its start the window is a product with two constant matrices.
         cube = x.reshape(rows, cycles, period)
         own, before = _windows(period)
@@ -155,9 +159,9 @@ def _trend(x: Float32, span: Ints, period: int, cycles: int) -> Float32:
             middle[:, 0] = cube[:, 0].mean(axis=1)
     else:
         # trailing[:, k] is the mean of the period that ends at column period - 1 + k.
-        total = np.zeros((rows, columns + 1))
-        np.cumsum(x, axis=1, dtype=np.float64, out=total[:, 1:])
-        trailing = ((total[:, period:] - total[:, :-period]) / period).astype(np.float32)
+        total = _running(x)
+        trailing = total[:, period:] - total[:, : columns + 1 - period]
+        trailing *= np.float32(1.0 / period)
         middle = 0.5 * (trailing[:, 1:] + trailing[:, :-1]) if even else trailing
     # middle[:, k] is centred at column half + k.
     width = middle.shape[1]
@@ -178,6 +182,21 @@ def _trend(x: Float32, span: Ints, period: int, cycles: int) -> Float32:
         at = np.arange(columns)
         line = first[short, None] + whole[short, None] * (at - (full[short] + half)[:, None])
         out[short] = np.where(at < (full[short] + half)[:, None], line, out[short])
+    return out
+
+
+def _running(x: Float32) -> Float32:
+    """Sums of the first k values of each row, (rows, columns + 1): within runs by a product, then across."""
+    rows, columns = x.shape
+    runs = -(-columns // RUN)
+    padded = np.zeros((rows, runs * RUN), np.float32)
+    padded[:, :columns] = x
+    inner = (padded.reshape(-1, RUN) @ _triangle()).reshape(rows, runs, RUN)
+    before = np.zeros((rows, runs), np.float32)
+    np.cumsum(inner[:, :-1, -1], axis=1, out=before[:, 1:])
+    inner += before[:, :, None]
+    out = np.zeros((rows, columns + 1), np.float32)
+    out[:, 1:] = inner.reshape(rows, -1)[:, :columns]
     return out
 
 
@@ -222,6 +241,11 @@ def _kernel(cycles: int) -> Float32:
     weights = [decay**age for decay in DECAYS]
     weights += [weights[0] * (age % 2 == 0), weights[0] * (age % 2 == 1)]
     return np.array(weights, np.float32)
+
+
+@functools.lru_cache(maxsize=1)
+def _triangle() -> Float32:
+    return np.triu(np.ones((RUN, RUN), np.float32))
 
 
 @functools.lru_cache(maxsize=512)

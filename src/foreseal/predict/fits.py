@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foreseal.predict.decomposition import Flags, Float32, Ints
+from foreseal.predict.decomposition import Float32, Ints
 from foreseal.predict.histories import Histories
 
 # Half-lives, in steps, of discounted levels and of discounted lines.
@@ -100,47 +101,56 @@ def fit(rows: Histories, reach: int) -> Fits:
     rest, seen = rows.rest, rows.seen
     lines, drift, masses = straight(rows)
     mean = lines.levels[:, -1]
-    deviation = (rest - mean[:, None]) * seen
+    count = np.maximum(seen.sum(axis=1), 1.0)
     pairs = np.zeros_like(seen)
     np.multiply(seen[:, 1:], seen[:, :-1], out=pairs[:, 1:])
     change = np.zeros_like(rest)
     np.subtract(rest[:, 1:], rest[:, :-1], out=change[:, 1:])
     change *= pairs
-    count = np.maximum(seen.sum(axis=1), 1.0)
-    paths, correlations = _autoregressions([deviation, change], count, reach)
-    ahead = [mean[:, None] + paths[0], rest[:, -1:] + np.cumsum(paths[1], axis=1)]
-    medians = np.stack([_median(rest, rows.span, k) for k in (8, 31)], axis=1)
+    # Zero on average and where missing, which the autoregressions ask for.
+    centred = [(rest - mean[:, None]) * seen, change]
+    counts = [count, count]
+    others = []
+    for x, which in (
+        (rows.raw, rows.has[:, 0] | rows.has[:, 1]),
+        (rows.first, rows.has[:, 0] & rows.has[:, 1]),
+    ):
+        at = np.flatnonzero(which)
+        whole = len(at) == len(x)
+        part, shown, mass = (x, seen, masses) if whole else (x[at], seen[at], masses[at])
+        other = Lines.of(part, shown, mass)
+        centred.append((part - other.levels[:, -1:]) * shown)
+        counts.append(count[at])
+        others.append((at, other))
+    paths, correlations = _autoregressions(centred, counts, reach)
+    recursions = np.empty((len(rest), 2, reach), np.float32)
+    recursions[:, 0] = mean[:, None] + paths[0]
+    recursions[:, 1] = rest[:, -1:] + np.cumsum(paths[1], axis=1)
+    simple = [
+        _simple(len(rest), at, other, path) if len(at) else None
+        for (at, other), path in zip(others, paths[2:], strict=True)
+    ]
     return Fits(
         lines,
         drift,
-        np.stack(ahead, axis=1).astype(np.float32),
-        medians,
-        correlations.transpose(1, 0, 2),
-        _simple(rows.raw, seen, masses, rows.has[:, 0] | rows.has[:, 1], reach),
-        _simple(rows.first, seen, masses, rows.has[:, 0] & rows.has[:, 1], reach),
+        recursions,
+        np.stack([_median(rest, rows.span, k) for k in (8, 31)], axis=1),
+        np.stack(correlations[:2], axis=1),
+        simple[0],
+        simple[1],
     )
 
 
-def _simple(x: Float32, seen: Float32, masses: Float32, which: Flags, reach: int) -> Float32 | None:
-    """The forecasts `SIMPLE` of the rows ``which``, (rows, 7, reach), others unset; None without rows."""
-    rows = np.flatnonzero(which)
-    if not len(rows):
-        return None
-    if len(rows) < len(x):
-        x, seen, masses = x[rows], seen[rows], masses[rows]
-    lines = Lines.of(x, seen, masses)
-    mean = lines.levels[:, -1]
-    paths, _ = _autoregressions([(x - mean[:, None]) * seen], np.maximum(seen.sum(axis=1), 1.0), reach)
-    out = np.empty((len(which), len(SIMPLE), reach), np.float32)
-    one = np.empty((len(rows), len(SIMPLE), reach), np.float32)
-    one[:, 0] = lines.last[:, None]
-    one[:, 1:5] = lines.levels[:, [LEVELS.index(k) for k in (2, 8, 32, 128)], None]
-    line = LINES.index(32)
-    one[:, 5] = lines.value[:, line, None] + lines.slope[:, line, None] * damping(
-        32, np.arange(1, reach + 1, dtype=np.float32)
-    )
-    one[:, 6] = mean[:, None] + paths[0]
-    out[rows] = one
+def _simple(count: int, rows: Ints, lines: Lines, path: Float32) -> Float32:
+    """The forecasts `SIMPLE` (count, 7, reach) of some rows, others unset."""
+    reach = path.shape[1]
+    out = np.empty((count, len(SIMPLE), reach), np.float32)
+    out[rows, 0] = lines.last[:, None]
+    out[rows, 1:5] = lines.levels[:, [LEVELS.index(k) for k in (2, 8, 32, 128)], None]
+    at = LINES.index(32)
+    sums = damping(32, np.arange(1, reach + 1, dtype=np.float32))
+    out[rows, 5] = lines.value[:, at, None] + lines.slope[:, at, None] * sums
+    out[rows, 6] = lines.levels[:, -1:] + path
     return out
 
 
@@ -174,20 +184,33 @@ def _median(rest: Float32, span: Ints, width: int) -> Float32:
     return out.astype(np.float32)
 
 
-def _autoregressions(parts: list[Float32], count: Float32, reach: int) -> tuple[Float32, Float32]:
+def _autoregressions(
+    parts: list[Float32], counts: list[Float32], reach: int
+) -> tuple[list[Float32], list[Float32]]:
     """Each part (rows, columns), zero on average and where missing, continued by the autoregression of Yule
-    and Walker: paths (parts, rows, reach) and first correlations (parts, rows, ORDER)."""
-    correlations = np.stack([_correlations(part, count) for part in parts])
-    rows = parts[0].shape[0]
-    weights = _levinson(correlations.reshape(-1, ORDER + 1))[:, ::-1].astype(np.float32)
-    path = np.zeros((len(parts) * rows, ORDER + reach), np.float32)
-    for k, part in enumerate(parts):
+    and Walker: a path (rows, reach) and the first correlations (rows, ORDER) of each."""
+    correlations = np.concatenate(
+        [_correlations(part, count) for part, count in zip(parts, counts, strict=True)]
+    )
+    weights = _levinson(correlations)[:, ::-1].astype(np.float32)
+    total = len(weights)
+    # How the next ORDER values follow from the last: rows of a recursion on unit vectors.
+    response = np.zeros((total, 2 * ORDER, ORDER), np.float32)
+    response[:, :ORDER] = np.eye(ORDER, dtype=np.float32)
+    for k in range(ORDER):
+        response[:, ORDER + k] = (weights[:, None] @ response[:, k : k + ORDER])[:, 0]
+    onward = np.ascontiguousarray(response[:, ORDER:])
+    blocks = -(-reach // ORDER)
+    path = np.zeros((total, (1 + blocks) * ORDER), np.float32)
+    bounds = np.cumsum([0, *(len(part) for part in parts)])
+    each = [slice(low, high) for low, high in itertools.pairwise(bounds)]
+    for part, at in zip(parts, each, strict=True):
         start = part[:, -ORDER:]
-        path[k * rows : (k + 1) * rows, ORDER - start.shape[1] : ORDER] = start
-    for k in range(reach):
-        path[:, ORDER + k] = np.einsum("rk,rk->r", path[:, k : k + ORDER], weights)
-    shape = (len(parts), rows, reach)
-    return path[:, ORDER:].reshape(shape), correlations[:, :, 1:]
+        path[at, ORDER - start.shape[1] : ORDER] = start
+    for k in range(0, blocks * ORDER, ORDER):
+        path[:, k + ORDER : k + 2 * ORDER] = (onward @ path[:, k : k + ORDER, None])[:, :, 0]
+    ahead = path[:, ORDER : ORDER + reach]
+    return [ahead[at] for at in each], [correlations[at, 1:] for at in each]
 
 
 def _correlations(x: Float32, count: Float32) -> Float32:
