@@ -12,6 +12,7 @@ from tests.predict.panels import CHICAGO, START, hourly, long_frame, panel
 
 from foreseal.errors import ModelWarning
 from foreseal.predict import ridge
+from foreseal.predict.empirical import weighted_quantiles
 from foreseal.predict.ridge import Ridge
 from foreseal.rules import coverage, wis
 
@@ -62,14 +63,14 @@ def test_the_penalty_is_the_minimum_of_generalised_cross_validation():
 
 def test_weighted_quantiles_of_equal_weights_are_hazens():
     x = np.random.default_rng(2).normal(size=(3, 41))
-    got = ridge._weighted_quantiles(x, np.ones_like(x), np.array(LEVELS))
+    got = weighted_quantiles(x, np.ones_like(x), np.array(LEVELS))
     np.testing.assert_allclose(got, np.quantile(x, LEVELS, axis=1, method="hazen").T)
 
 
 def test_a_row_of_no_weight_changes_no_quantile():
     x = np.array([[1.0, 2.0, 3.0, 1e9]])
     w = np.array([[1.0, 1.0, 1.0, 0.0]])
-    got = ridge._weighted_quantiles(x, w, np.array([0.5, 0.99]))
+    got = weighted_quantiles(x, w, np.array([0.5, 0.99]))
     np.testing.assert_allclose(got, [[2.0, 3.0]])
 
 

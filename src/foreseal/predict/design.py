@@ -8,7 +8,8 @@ columns before itself, except for covariates known in advance, which it sees at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,11 @@ class Step:
     base: FloatArray
     group: IntArray
 
+    def seen(self, known: int, last: int) -> Step:
+        """The step as the origin number ``last`` sees it: only the first ``known`` origins have a target."""
+        rows = np.r_[:known, last]
+        return Step(self.x[:, rows], self.y[:, rows], self.base[:, rows], self.group[:, rows])
+
 
 @dataclass(frozen=True)
 class Design:
@@ -48,20 +54,28 @@ class Design:
 
     ``y`` is (series, T). ``short`` and ``long`` are season lengths in steps (1 and 1 without a season);
     ``origins`` are columns, ascending, the last one T. ``local`` times and ``covariates`` reach ``columns``
-    further than ``y``.
+    further than ``y``. ``stride`` is how many steps lie between origins.
     """
 
     y: FloatArray
     short: int
     long: int
+    stride: int
     origins: IntArray
     columns: int
     local: TimeArray
     covariates: dict[str, FloatArray]
 
     @classmethod
-    def of(cls, grid: Grid, rows: IntArray, covariates: dict[str, FloatArray], columns: int) -> Design:
-        """The design of some series of a grid, ``columns`` steps ahead.
+    def of(
+        cls,
+        grid: Grid,
+        rows: IntArray,
+        covariates: dict[str, FloatArray],
+        columns: int,
+        backs: Sequence[int] = (),
+    ) -> Design:
+        """The design of some series of a grid, ``columns`` steps ahead, with origins at ``backs`` too.
 
         Origins lie one short season apart if that leaves enough of them. Else they lie closer together, where
         one regression serves several phases and needs more of them.
@@ -69,13 +83,14 @@ class Design:
         seen = np.isfinite(grid.y[rows]).any(axis=0)
         length = grid.y.shape[1] - int(seen.argmax())
         short, long = _seasons(grid, length)
-        stride = _stride(short, length - long)
+        stride = math.gcd(_stride(short, length - long), *backs)
         count = min(max(length - long, 0) // stride, MAX_ORIGINS)
         local = grid.local(-length, columns)
         return cls(
             y=grid.y[rows, -length:],
             short=short,
             long=long,
+            stride=stride,
             origins=length - stride * np.arange(count, -1, -1, dtype=np.int64),
             columns=columns,
             local=local[rows] if len(local) > 1 else local,

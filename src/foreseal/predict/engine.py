@@ -181,7 +181,8 @@ def _backs(grid: Grid, h: int, wanted: int) -> list[int]:
     possible, for the last steps ahead are the hardest.
     """
     half = grid.y.shape[1] // 2
-    latest = min(h, half)
+    day = min((s for s in grid.freq.seasons if s <= h), default=1)
+    latest = min(-(-h // day) * day, half)
     if latest < 1 or wanted < 1:
         return []
     stride = min(h, (half - latest) // max(wanted - 1, 1))
