@@ -13,7 +13,7 @@ from bench.forecasts import make_log
 
 from foreseal.seal import jcs
 from foreseal.seal.audit import audit_files
-from foreseal.seal.entry import Entry, parse_entries
+from foreseal.seal.entry import Entry, parse_entries, parse_entry
 from foreseal.seal.history import History
 from foreseal.seal.identity import find_revocations
 from foreseal.seal.keys import parse_author
@@ -30,7 +30,7 @@ def measure(folder: Path, forecasts: int, runs: int) -> Iterator[dict[str, Any]]
     """Seconds of CPU time: signatures alone, everything but what payloads hold, and everything."""
     folder.mkdir()
     keys, log = [make_log(folder, forecasts).verifier], folder / "log"
-    signed = list(map(_signed, _entries(list(read_log(log, keys).entries()))))
+    signed = [_signed(parse_entry(raw)) for raw in read_log(log, keys).entries()]
     alone, most, whole = [], [], []
     for _ in range(runs):
         alone.append(_seconds(lambda: all(ed25519_verifies(*each) for each in signed)))
@@ -60,15 +60,10 @@ def _without_contents(folder: Path, keys: Sequence[Verifier]) -> Verdict:
     head = open_head((folder / CHECKPOINT).read_bytes, policy)
     audit = audit_files(folder, head.checkpoint)
     history = History(Payloads(folder).get, revoked=find_revocations(audit.entries))
-    for entry in _entries(audit.entries):
-        history.add(entry, contents=False)
+    for each in parse_entries(audit.entries):
+        assert isinstance(each, Entry)
+        history.add(each, contents=False)
     return conclude(policy, head, history, audit.problems, audit.notes)
-
-
-def _entries(raws: Sequence[bytes]) -> list[Entry]:
-    found = [each for each in parse_entries(raws) if isinstance(each, Entry)]
-    assert len(found) == len(raws)
-    return found
 
 
 def _signed(entry: Entry) -> Signed:

@@ -142,6 +142,17 @@ def test_many_entries_are_read_as_each_of_them(author: Ed25519PrivateKey) -> Non
     assert sum(isinstance(each, tuple) for each in found) == 4
 
 
+@pytest.mark.parametrize("value", [None, 2**53, -(2**53), [[[[[[[[["deep"]]]]]]]]], {"a": None}])
+def test_what_json_may_not_hold_is_no_matter_of_fields(author: Ed25519PrivateKey, value: object) -> None:
+    raw = json.dumps({**json.loads(signed(author)), "reason": value}, sort_keys=True, separators=(",", ":"))
+    with pytest.raises(Malformed) as error:
+        parse_entry(raw.encode())
+    assert error.value.code == ""
+    with pytest.raises(Malformed) as error:
+        parse_entry(raw.replace(json.dumps(value, separators=(",", ":")), "1").encode())
+    assert error.value.code == "fields"
+
+
 def test_an_entry_signed_by_another_is_refused(author: Ed25519PrivateKey, signer: Any) -> None:
     fields = json.loads(signed(author))
     fields["author"] = author_id(signer.verifier.public)

@@ -6,7 +6,8 @@ the entry without ``sig``. A leaf of the log is the RFC 6962 hash of the exact b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -24,6 +25,7 @@ from foreseal.seal.schema import COMMON, VERSION, check_fields
 
 MAX_ENTRY = 8192
 
+_BATCH = 256
 _DOMAIN = b"foreseal/entry/v1\n"
 _COMMITMENT = b"foreseal/commit/v1\x00"
 
@@ -83,41 +85,39 @@ def parse_entry(raw: bytes) -> Entry:
 
     Raises `Malformed` if it is not the canonical bytes of a known kind, `Tampered` if the signature is wrong.
     """
-    entry = _read(raw)
-    _check_signature(entry)
-    return entry
+    return _check_signature(_read(raw))
 
 
-def parse_entries(raws: Iterable[bytes]) -> list[Entry | ProofError]:
+def parse_entries(raws: Iterable[bytes]) -> Iterator[Entry | ProofError]:
     """What :func:`parse_entry` gives or raises, for each of many."""
-    found: list[Entry | ProofError] = []
+    rest = iter(raws)
     # Reading and signatures in turns would drive each other out of the CPU's caches.
-    for raw in raws:
-        try:
-            found.append(_read(raw))
-        except ProofError as error:
-            found.append(error)
-    for index, entry in enumerate(found):
-        if isinstance(entry, Entry):
-            try:
-                _check_signature(entry)
-            except ProofError as error:
-                found[index] = error
-    return found
+    while batch := list(itertools.islice(rest, _BATCH)):
+        yield from [_tried(_check_signature, each) for each in [_tried(_read, raw) for raw in batch]]
+
+
+def _tried(step: Callable[[Any], Entry], given: bytes | Entry | ProofError) -> Entry | ProofError:
+    if isinstance(given, ProofError):
+        return given
+    try:
+        return step(given)
+    except ProofError as error:
+        return error
 
 
 def _read(raw: bytes) -> Entry:
     if len(raw) > MAX_ENTRY:
         raise Malformed(f"an entry has {len(raw)} bytes; the limit is {MAX_ENTRY}.")
-    found = jcs.decode(raw)
+    found = jcs.decode(raw, bounded=False)
     try:
         fields = check_fields(found)
     except Malformed as error:
         raise Malformed(error.message, code="fields") from None
     return Entry(raw, fields, leaf_hash(raw).hex())
+        jcs.decode(raw)
 
 
-def _check_signature(entry: Entry) -> None:
+def _check_signature(entry: Entry) -> Entry:
     message, signature = _DOMAIN + _unsigned(entry.raw, entry.fields), bytes.fromhex(entry["sig"])
     if not ed25519_verifies(parse_author(entry.author), message, signature):
         raise Tampered(
@@ -125,12 +125,14 @@ def _check_signature(entry: Entry) -> None:
         )
 
 
+    return entry
 def _unsigned(raw: bytes, fields: Mapping[str, Any]) -> bytes:
     """Canonical bytes of an entry without its signature."""
     member = f',"sig":"{fields["sig"]}"'.encode()
-    if raw.count(member) == 1:
+    before, _, after = raw.partition(member)
+    if after and member not in after:
         # Keys are in order and "author" comes first, so this is the signature and nothing else.
-        return raw.replace(member, b"")
+        return before + after
     return jcs.encode({key: value for key, value in fields.items() if key != "sig"})
 
 

@@ -16,7 +16,6 @@ from foreseal.seal.keys import parse_author
 Check = Callable[[object, str], None]
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-_HEX = re.compile(r"[0-9a-f]+", re.ASCII)
 
 
 def text(limit: int, *, empty: bool = False) -> Check:
@@ -60,8 +59,10 @@ def choice(*options: str) -> Check:
 def hexadecimal(size: int) -> Check:
     """``size`` bytes in lower-case hexadecimal."""
 
+    digits = re.compile(f"[0-9a-f]{{{2 * size}}}", re.ASCII).fullmatch
+
     def check(value: object, where: str) -> None:
-        if not isinstance(value, str) or len(value) != 2 * size or not _HEX.fullmatch(value):
+        if not isinstance(value, str) or not digits(value):
             raise Malformed(f"{where} is not {size} bytes in lower-case hexadecimal.")
 
     return check
@@ -168,12 +169,13 @@ def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None =
     def check(value: object, where: str) -> None:
         if not isinstance(value, dict):
             raise Malformed(f"{where} is not an object.")
-        if not value.keys() <= most:
-            unknown = next(key for key in value if key not in fields)
-            raise Malformed(f"{where} has the unknown field {str(unknown)[:40]!r}.")
-        if not least <= value.keys():
-            lacking = next(key for key in required if key not in value)
-            raise Malformed(f"{where} lacks the field {lacking!r}.")
+        if value.keys() != most:
+            if not value.keys() <= most:
+                unknown = next(key for key in value if key not in fields)
+                raise Malformed(f"{where} has the unknown field {str(unknown)[:40]!r}.")
+            if not least <= value.keys():
+                lacking = next(key for key in required if key not in value)
+                raise Malformed(f"{where} lacks the field {lacking!r}.")
         try:
             for key, each in value.items():
                 fields[key](each, key)
