@@ -112,9 +112,9 @@ def _read(raw: bytes) -> Entry:
     try:
         fields = check_fields(found)
     except Malformed as error:
+        jcs.decode(raw)
         raise Malformed(error.message, code="fields") from None
     return Entry(raw, fields, leaf_hash(raw).hex())
-        jcs.decode(raw)
 
 
 def _check_signature(entry: Entry) -> Entry:
@@ -123,9 +123,9 @@ def _check_signature(entry: Entry) -> Entry:
         raise Tampered(
             f"the signature in a {entry.kind} entry is not by its author {entry.author}.", code="signature"
         )
-
-
     return entry
+
+
 def _unsigned(raw: bytes, fields: Mapping[str, Any]) -> bytes:
     """Canonical bytes of an entry without its signature."""
     member = f',"sig":"{fields["sig"]}"'.encode()
