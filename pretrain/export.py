@@ -29,6 +29,7 @@ def write(state: dict[str, Any], weights: Path, golden: Path, onnx: Path = ONNX)
     weights.mkdir(parents=True, exist_ok=True)
     facts = {
         "format": FORMAT,
+        "generator": state["mixes"][-1][0],
         "mixes": state["mixes"],
         "stage": state["stage"],
         "seed": run.plan.seed,
