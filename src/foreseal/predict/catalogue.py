@@ -23,6 +23,7 @@ MODELS = {
     "ridge": "foreseal.predict.ridge:Ridge",
     "theta": "foreseal.predict.theta:Theta",
     "closed_form": "foreseal.predict.closed_form:ClosedForm",
+    "pretrained": "foreseal.predict.pretrained:Pretrained",
     "lightgbm": "foreseal.predict.boost:LightGBM",
 }
 CLASSIFIERS = {

@@ -25,7 +25,7 @@ from foreseal.records import Forecast
 # Context lengths that series are batched by: a series takes the first that holds it.
 CONTEXTS = (64, 128, 256, 512, 1024)
 # Longer histories serve seasons: this many cycles of the longest.
-LONG_CYCLES = 4
+LONG_CYCLES = 8
 # Steps x series that are forecast at a time, which bounds memory to some hundreds of megabytes.
 BLOCK = 1 << 15
 # Errors of a mixture chosen by the same errors are too small, above all where there are few.

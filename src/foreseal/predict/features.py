@@ -101,10 +101,7 @@ def local_features(
     angle = np.where(periods[:, :2, None] > 1, angle, 0.0)
     rest = [
         np.log(noise),
-        np.broadcast_to(np.log2(h) / 6.0, (batch, count)),
-        np.broadcast_to(h / 64.0, (batch, count)),
-        np.log1p(h / np.maximum(span, 1)[:, None]),
-        np.log(h / horizon[:, None]) / 3.0,
+        *timing(steps, span, horizon).values(),
         np.cos(angle[:, 0]),
         np.sin(angle[:, 0]),
         np.cos(angle[:, 1]),
@@ -115,6 +112,17 @@ def local_features(
     for k, part in enumerate(rest):
         local[:, :, 2 * width + 2 + k] = part
     return np.clip(local, -12.0, 12.0, out=local)
+
+
+def timing(steps: Ints, span: Ints, horizon: Ints) -> dict[str, Float32]:
+    """The local features that tell how far ahead a step is, by name, each (B, S)."""
+    h = np.broadcast_to(steps.astype(np.float32), (len(span), len(steps)))
+    return {
+        "log step": np.log2(h) / 6.0,
+        "step": h / 64.0,
+        "step / history": np.log1p(h / np.maximum(span, 1)[:, None]),
+        "step / backtest horizon": np.log(h / horizon[:, None]) / 3.0,
+    }
 
 
 def overall_features(

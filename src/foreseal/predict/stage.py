@@ -40,6 +40,7 @@ Floats = NDArray[np.float64]
 class Stage:
     """What the stage knows of B series and S steps, in K candidates; z units unless said.
 
+    ``span`` (B,) counts columns since the first value, ``horizon`` (B,) the steps of the backtest.
     ``valid`` (B, K) is False where a candidate only repeats another for want of a season or of logarithms.
     ``season`` (B, S, 2) are the contributions of both seasons that the candidates contain. ``median`` (B, S)
     averages the candidates with ``weights`` (B, K) by their backtest error; ``residuals`` (B, origins,
@@ -55,6 +56,7 @@ class Stage:
     log_ok: Flags
     constant: Flags
     span: Ints
+    horizon: Ints
     candidates: Float32
     valid: Flags
     season: Float32
@@ -190,6 +192,7 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
         log_ok=log_ok,
         constant=constant,
         span=span,
+        horizon=horizon,
         candidates=out,
         valid=valid,
         season=np.ascontiguousarray(season),

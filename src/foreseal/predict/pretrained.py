@@ -1,0 +1,157 @@
+"""The compact pretrained model: a small network over the closed-form stage that has seen no real series.
+
+`foreseal.predict.stage` makes candidates, tries them at earlier origins and describes what it finds;
+`foreseal.predict.network` answers with weights over the candidates and a spread. Its weights are part of the
+package, read when first used and held to their digest. Nothing is fitted to the panel.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from statistics import NormalDist
+from typing import Self
+
+import numpy as np
+
+from foreseal.errors import ModelError
+from foreseal.frame import Panel
+from foreseal.predict.closed_form import (
+    contexts,
+    periods_of,
+    refuse_seasons,
+    season_lengths,
+    warn_if_certain,
+    within,
+)
+from foreseal.predict.features import LOCAL, timing
+from foreseal.predict.grid import FloatArray, Grid, IntArray
+from foreseal.predict.network import Network
+from foreseal.predict.periods import detect
+from foreseal.predict.stage import STAGE_VERSION, Stage, stage
+from foreseal.records import Forecast
+
+# Series x steps at a time, which bounds memory to some hundreds of megabytes.
+BLOCK = 1 << 15
+# How sharply the view of the seasons with the smaller backtest error is preferred.
+PREFERENCE = 8.0
+
+
+@dataclass
+class Pretrained:
+    """A zero-shot forecaster.
+
+    ``seasons`` in steps, shortest first, are taken as told. Without them the calendar's are one view and
+    those that the history shows another; where they differ both are forecast and averaged by their backtest.
+    ``weights`` is the path of other weights (.npz, its .json beside it) than the package's own.
+    """
+
+    seasons: tuple[int, ...] | None = None
+    weights: str | None = None
+    grid_: Grid | None = field(default=None, init=False, repr=False, compare=False)
+
+    def fit(self, panel: Panel) -> Self:
+        refuse_seasons(self.seasons)
+        self.grid_ = Grid.of(panel)
+        return self
+
+    def predict(self, h: int, quantiles: Sequence[float]) -> Forecast:
+        if self.grid_ is None:
+            raise ModelError("The model has not been fitted.", hint="Call fit(panel) first.")
+        grid = self.grid_
+        network = load(self.weights)
+        levels = np.asarray(quantiles, np.float64)
+        reach = grid.reach(h)
+        steps = np.arange(1, reach + 1)
+        values = np.empty((len(grid.ids), reach, len(levels)))
+        for rows, y in contexts(grid.y, season_lengths(self.seasons, grid.freq), BLOCK // reach):
+            told = periods_of(y, self.seasons, grid.freq)
+            out, error, known = view(network, y, told, steps, levels)
+            if self.seasons is None:
+                seen = detect(y)
+                again = np.flatnonzero((seen != told).any(axis=1) & (seen[:, 0] > 0))
+                if len(again):
+                    other, its_error, _ = view(network, y[again], seen[again], steps, levels)
+                    share = _share(error[again], its_error)[:, None, None]
+                    out[again] = share * out[again] + (1.0 - share) * other
+            values[rows] = within(out, y, known)
+        warn_if_certain(self, grid)
+        mixes = network.facts.get("mixes", [])
+        ran = {
+            "weights": network.digest,
+            "stage": str(STAGE_VERSION),
+            "generators": ", ".join(f"{version} from batch {first}" for version, first in mixes),
+        }
+        return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), ran)
+
+
+@functools.lru_cache(maxsize=4)
+def load(weights: str | None = None) -> Network:
+    """The package's network, or that of another file; read once. Raises `ModelError`."""
+    if weights is not None:
+        return Network.read(Path(weights))
+    return Network.read(Path(str(files("foreseal.predict") / "weights" / "compact.npz")))
+
+
+def view(
+    network: Network, y: FloatArray, periods: IntArray, steps: IntArray, levels: FloatArray
+) -> tuple[FloatArray, FloatArray, Stage]:
+    """Quantiles (B, S, levels) of series y (B, T) with these seasons, the backtest error (B,) of the stage's
+    mixture in the series' own units, and what the stage knows."""
+    known = stage(y, steps, periods)
+    z = at_levels(_beyond(network, known, steps), network.levels, levels)
+    out = known.centre[:, None, None] + known.scale[:, None, None] * z
+    out = np.where(known.constant[:, None, None], known.centre[:, None, None], out)
+    size = np.abs(known.residuals)
+    count = np.isfinite(size).sum(axis=(1, 2))
+    error = np.nan_to_num(size, nan=0.0).sum(axis=(1, 2)) / np.maximum(count, 1)
+    return out, np.where(count > 0, error, known.unit) * known.scale, known
+
+
+def _beyond(network: Network, known: Stage, steps: IntArray) -> FloatArray:
+    """Quantiles (B, S, own levels) in z units, also for steps beyond those that the network was trained on.
+
+    There the candidates are those of the step itself; the network weighs them as it does at its last step,
+    and the spread goes on growing by the power of the step by which it grew from the nearer half of the
+    trained steps to the farther.
+    """
+    last = network.steps
+    if steps[-1] <= last:
+        return network(known).astype(np.float64)
+    far = steps > last
+    local = known.local.copy()
+    for name, values in timing(np.full(int(far.sum()), last), known.span, known.horizon).items():
+        local[:, far, LOCAL.index(name)] = values
+    z = network(dataclasses.replace(known, local=local)).astype(np.float64)
+    middle = z[:, :, network.levels.index(0.5), None]
+    width = z[:, :, -1] - z[:, :, 0]
+    near = steps <= last // 2
+    halves = width[:, near].mean(axis=1), width[:, ~near & ~far].mean(axis=1)
+    distance = np.log(steps[~near & ~far].mean() / steps[near].mean())
+    power = np.clip(np.log(np.maximum(halves[1], 1e-9) / np.maximum(halves[0], 1e-9)) / distance, 0.0, 1.0)
+    growth = np.maximum(steps / last, 1.0) ** power[:, None]
+    return middle + (z - middle) * growth[:, :, None]
+
+
+def at_levels(z: FloatArray, own: Sequence[float], levels: FloatArray) -> FloatArray:
+    """Quantiles at other levels: straight lines over the normal distribution's quantiles, also beyond the
+    outermost."""
+    if list(own) == levels.tolist():
+        return z.astype(np.float64)
+    normal = NormalDist()
+    at = np.array([normal.inv_cdf(level) for level in own])
+    wanted = np.array([normal.inv_cdf(float(level)) for level in levels])
+    low = np.clip(np.searchsorted(at, wanted, side="right") - 1, 0, len(at) - 2)
+    share = (wanted - at[low]) / (at[low + 1] - at[low])
+    out: FloatArray = z[:, :, low] * (1.0 - share) + z[:, :, low + 1] * share
+    return out
+
+
+def _share(error: FloatArray, other: FloatArray) -> FloatArray:
+    """Weight of the first of two views, by their backtest errors."""
+    ratio = (np.maximum(error, 1e-300) / np.maximum(other, 1e-300)) ** PREFERENCE
+    return 1.0 / (1.0 + np.minimum(ratio, 1e30))
