@@ -385,3 +385,29 @@ def test_a_time_outside_the_calendar_is_a_rejected_row(shell: Shell, tmp_path: P
     folder = make_project(tmp_path / "p", rows=rows).folder
     found = shell.json("collect", "-C", folder)["collected"][0]
     assert found["reasons"] == {"not between the years 1000 and 9000": 2}
+
+
+def test_a_row_of_several_series_is_rejected_once_in_collect_and_status(shell: Shell, tmp_path: Path) -> None:
+    folder = make_project(tmp_path / "p").folder
+    toml = folder / "foreseal.toml"
+    toml.write_text(toml.read_text().replace('y = "value"', 'y = ["value", "other"]'))
+    rows = [f"{row},1" for row in load_rows(100)]
+    rows[7] = "a,yesterday,1,1"
+    write_csv(folder, rows, "site,time,value,other")
+    assert shell.json("collect", "-C", folder)["collected"][0]["rejected"] == 1
+    assert shell.json("status", "-C", folder)["datasets"][0]["rejected"] == 1
+
+
+def test_a_live_project_shows_the_next_cutoff_whose_deadline_has_not_passed(
+    shell: Shell, tmp_path: Path
+) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()
+    folder = make_project(tmp_path / "p", mode="live", last=str(tomorrow)).folder
+    shell("collect", "-C", folder)
+    _, out, _ = shell("forecast", "-C", folder)
+    assert "2024-02-01" not in out
+    assert "not reached yet" in out or f"{tomorrow - timedelta(days=1)}T00" in out
+    _, out, _ = shell("forecast", "-C", folder, "--cutoff", "2024-02-01T00:00:00Z")
+    assert "its deadline has passed" in out

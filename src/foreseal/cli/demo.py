@@ -61,9 +61,14 @@ def command(folder: Path, app: str, as_json: bool) -> int:
     seconds = time.perf_counter() - started
     terminal.say()
     terminal.say(f"Done in {seconds:.0f} s. Where to look:")
-    terminal.say(f"   {report}            the report: open it in a browser")
-    terminal.say(f"   {folder / 'out' / 'receipts'}/     one proof per forecast, decision and score")
-    terminal.say(f"   {folder / 'foreseal.toml'}              what was asked, in one file")
+    places = {
+        str(report): "the report: open it in a browser",
+        f"{folder / 'out' / 'receipts'}/": "one proof per forecast, decision and score",
+        str(folder / FILE_NAME): "what was asked, in one file",
+    }
+    width = max(map(len, places))
+    for place, what in places.items():
+        terminal.say(f"   {place:<{width}}   {what}")
     terminal.say("What to type next:")
     terminal.say(f"   {program()} verify -C {folder}")
     for name in project.settings.decisions:

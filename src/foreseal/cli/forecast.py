@@ -36,7 +36,7 @@ def command(
     """Forecast a FILE, or a project's target as known at a cutoff. Nothing is sealed.
 
     FILE is CSV or Parquet with columns unique_id, ds and y. In a project the store is read as of the cutoff:
-    by default the next one that is not sealed yet.
+    by default the next one that is not sealed yet and whose deadline, in a live project, has not passed.
     """
     terminal = Terminal(as_json)
     with terminal.warnings():
@@ -94,11 +94,12 @@ def _read_csv(file: Path) -> pl.DataFrame:
 
 
 def _of_project(folder: str, name: str, cutoff: str, terminal: Terminal) -> tuple[pl.DataFrame, Any]:
-    from foreseal.clock import format_instant, parse_instant
+    from foreseal.clock import LiveClock, format_instant, parse_instant
     from foreseal.errors import UsageError
     from foreseal.run import Project
     from foreseal.run.declare import models_of
     from foreseal.run.forecasting import Knowledge, forecast_series
+    from foreseal.seal.schema import BASELINE
 
     project = Project.open(folder)
     series = [target for target in project.targets.values() if target.kind == "series"]
@@ -106,20 +107,30 @@ def _of_project(folder: str, name: str, cutoff: str, terminal: Terminal) -> tupl
     if len(chosen) != 1:
         known = ", ".join(target.name for target in series) or "none"
         raise UsageError(f"Which target? The project has: {known}.", hint="Say --target NAME.")
-    target = chosen[0]
+    target, now = chosen[0], LiveClock().now()
     if cutoff:
         when = parse_instant(cutoff)
     else:
         sealed = project.history().forecasts
-        open_ = [c for k, c in enumerate(target.cutoffs) if (target.name, "baseline", k) not in sealed]
-        when = open_[0] if open_ else target.cutoffs[-1]
+        ahead = [
+            each
+            for seq, each in enumerate(target.cutoffs)
+            if (target.name, BASELINE, seq) not in sealed
+            and (project.replay or each + target.deadline >= now)
+        ]
+        when = ahead[0] if ahead else target.cutoffs[-1]
     with project.store() as store:
         names = list(dict.fromkeys((target.dataset, *target.covariates)))
         knowledge = Knowledge.latest(store, names, project.timezone)
         found = forecast_series(
             knowledge, target, when, models_of(project.settings, target.name, target.forecasters[0]), {}
         )
-    terminal.say(f"{target.name} as known at {format_instant(when)}, not sealed; unit {target.unit}")
+    about = ""
+    if not project.replay and when > now:
+        about = " (not reached yet: this is from what is known now)"
+    elif not project.replay and when + target.deadline < now:
+        about = " (its deadline has passed)"
+    terminal.say(f"{target.name} as known at {format_instant(when)}{about}, not sealed; unit {target.unit}")
     return found.frame, found.ran
 
 

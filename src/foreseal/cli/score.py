@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from foreseal.cli.terminal import Terminal, json_option, project_option
+from foreseal.cli.terminal import Terminal, json_option, plural, project_option
 
 
 @click.command("score")
@@ -20,7 +20,7 @@ def command(folder: str, as_json: bool) -> int:
 
     terminal = Terminal(as_json)
     done = do_verbs(terminal, folder, ("settle",))
-    terminal.say(f"Settled {done.settled} cutoffs.")
+    terminal.say(f"Settled {plural(done.settled, 'cutoff')}.")
     records = show_records(terminal, Project.open(folder))
     terminal.result({"settled": done.settled, "failures": done.failures, "records": records})
     return 1 if done.failures else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from foreseal.cli.terminal import Terminal
+from foreseal.cli.terminal import Terminal, plural
 
 if TYPE_CHECKING:
     from foreseal.run import Project
@@ -40,10 +40,11 @@ def said_done(done: Done) -> str:
     """What a run did, in one sentence."""
     if done.nothing:
         if done.waiting:
-            return f"Nothing is due yet; {done.waiting} forecasts and settlements lie ahead."
+            return f"Nothing is due yet; still to come: {plural(done.waiting, 'step')}."
         return "Nothing was due: all that was declared is sealed and settled."
     return (
-        f"Sealed {done.forecasts} forecasts and {done.decisions} decisions; settled {done.settled} cutoffs."
+        f"Sealed {plural(done.forecasts, 'forecast')} and {plural(done.decisions, 'decision')}; "
+        f"settled {plural(done.settled, 'cutoff')}."
     )
 
 
@@ -82,7 +83,7 @@ def show_collected(terminal: Terminal, found: Sequence[Collected], *, rejected: 
         if each.failure:
             terminal.say(f"  {each.dataset} could not be read: {each.failure}", style="red")
         for reason, count in each.reasons.items():
-            terminal.say(f"  {each.dataset}: {count} rows rejected: {reason}")
+            terminal.say(f"  {each.dataset}: {plural(count, 'row')} rejected: {reason}")
         shown = each.examples if rejected else each.examples[:MAX_LISTED]
         for row in shown if rejected else ():
             terminal.say(f"    {row}")

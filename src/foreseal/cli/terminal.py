@@ -39,6 +39,11 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def plural(count: int, noun: str) -> str:
+    """``1 decision``, ``2 decisions``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def program() -> str:
     """How this program was called, to be repeated in advice: ``foreseal`` or ``.venv/bin/foreseal``."""
     called = sys.argv[0]

@@ -74,7 +74,7 @@ def collect(project: Project, store: Store, name: str) -> Collected:
     )
     context = Context(project.folder, table.timezone or project.timezone, table.known_at)
     counts: Counter[str] = Counter()
-    refused: list[Rejected] = []
+    refused: dict[tuple[str, Rejected], None] = {}
     failure = ""
     try:
         if table.personal:
@@ -85,7 +85,8 @@ def collect(project: Project, store: Store, name: str) -> Collected:
                 name, batch.rows, part=part, known_at=batch.known_at, file=batch.file, rejected=batch.rejected
             )
             counts.update(added=done.added, repeats=done.repeated, late=done.late)
-            refused += done.rejected
+            # A row that several series were read from is refused once, as the store keeps it.
+            refused |= {(done.part, row): None for row in done.rejected}
     except DataError as error:
         failure = f"{error.message} {error.hint}".strip()
     return Collected(
@@ -94,8 +95,8 @@ def collect(project: Project, store: Store, name: str) -> Collected:
         repeats=counts["repeats"],
         late=counts["late"],
         rejected=len(refused),
-        reasons=dict(Counter(row.reason for row in refused)),
-        examples=tuple(_line(row) for row in refused),
+        reasons=dict(Counter(row.reason for _, row in refused)),
+        examples=tuple(_line(row) for _, row in refused),
         failure=failure,
     )
 
