@@ -6,7 +6,7 @@ import time
 
 import click
 
-from foreseal.cli.terminal import Terminal, json_option, project_option
+from foreseal.cli.terminal import Terminal, json_option, plural, project_option
 
 
 @click.command("run")
@@ -40,7 +40,8 @@ def command(folder: str, watch: bool, report: bool, as_json: bool) -> int:
         witnessed = show_witnessed(terminal, session.witnessed)
         show_failures(terminal, done)
         if done.missed:
-            terminal.say(f"{done.missed} forecasts were missed: their deadline had passed.", style="yellow")
+            missed = plural(done.missed, "cutoff")
+            terminal.say(f"Missed: {missed} whose deadline had passed.", style="yellow")
         for each in done.anchored:
             terminal.say(str(each), style=None if each.well else "yellow")
         records = show_records(terminal, project)
