@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from foreseal.cli.terminal import Terminal, json_option, project_option
+from foreseal.cli.terminal import Terminal, json_option, plural, project_option
 
 
 @click.group("seal", invoke_without_command=True)
@@ -25,7 +25,7 @@ def command(ctx: click.Context, folder: str, as_json: bool) -> int:
 
     terminal = Terminal(as_json)
     done = do_verbs(terminal, folder, ("forecast",))
-    terminal.say(f"Sealed {done.forecasts} forecasts and {done.decisions} decisions.")
+    terminal.say(f"Sealed {plural(done.forecasts, 'forecast')} and {plural(done.decisions, 'decision')}.")
     terminal.result(
         {
             "forecasts": done.forecasts,
