@@ -18,16 +18,18 @@ def command(folder: str, as_json: bool) -> int:
     terminal = Terminal(as_json)
     findings = examine(Project.open(folder))
     for each in findings:
-        terminal.say(
-            f"{'ok  ' if each.ok else 'FAIL'}  {each.what}: {each.says}", style=None if each.ok else "red"
-        )
+        mark, style = ("FAIL", "red") if not each.ok else ("warn", "yellow") if each.warns else ("ok  ", None)
+        terminal.say(f"{mark}  {each.what}: {each.says}", style=style)
         if each.hint:
             terminal.say(f"      {each.hint}")
     well = all(each.ok for each in findings)
     terminal.result(
         {
             "ok": well,
-            "findings": [{"what": f.what, "ok": f.ok, "says": f.says, "hint": f.hint} for f in findings],
+            "findings": [
+                {"what": f.what, "ok": f.ok, "warns": f.warns, "says": f.says, "hint": f.hint}
+                for f in findings
+            ],
         }
     )
     return 0 if well else 1

@@ -13,11 +13,15 @@ from foreseal.cli.terminal import Terminal, json_option, plural, project_option
 @project_option
 @click.option("--watch", is_flag=True, help="Stay and do each thing when it falls due.")
 @click.option("--report/--no-report", default=True, help="Write out/report.html afterwards.")
+@click.option("--trust-clock", is_flag=True, help="Go by the machine's clock though there is doubt about it.")
 @json_option
-def command(folder: str, watch: bool, report: bool, as_json: bool) -> int:
+def command(folder: str, watch: bool, report: bool, trust_clock: bool, as_json: bool) -> int:
     """Do what is due, once: collect, forecast, decide, seal, score.
 
-    What a model or policy could not do is listed, the rest is done, and the exit code is 1.
+    What a model or policy could not do is listed, the rest is done, and the exit code is 1. Nothing is sealed
+    where witnesses hold another history of the log, or the machine's clock lies before its newest entry or is
+    far from that of the witnesses; and where nobody confirms the clock, many cutoffs that were all missed are
+    not settled.
     """
     from foreseal.cli.summary import (
         said_done,
@@ -32,7 +36,11 @@ def command(folder: str, watch: bool, report: bool, as_json: bool) -> int:
     terminal = Terminal(as_json)
     project = Project.open(folder)
     while True:
-        with terminal.warnings(), terminal.progress("open") as update, Session.begin(project) as session:
+        with (
+            terminal.warnings(),
+            terminal.progress("open") as update,
+            Session.begin(project, trust_clock=trust_clock) as session,
+        ):
             done = loop.run(session, report=update)
             following = None if project.replay else loop.next_due(session)
         show_collected(terminal, done.collected)
@@ -70,7 +78,7 @@ def command(folder: str, watch: bool, report: bool, as_json: bool) -> int:
             "records": records,
         }
     )
-    return 1 if done.failures else 0
+    return 1 if done.failures or (session.witnessed and session.witnessed.forked) else 0
 
 
 def _sleep_until(instant: float) -> None:

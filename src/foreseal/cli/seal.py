@@ -42,18 +42,20 @@ def command(ctx: click.Context, folder: str, as_json: bool) -> int:
 @click.option("-C", "--project", "here", default="", type=click.Path(), help="Project folder.")
 @json_option
 @click.pass_obj
-def adopt(folder: str, checkpoint: Path, here: str, as_json: bool) -> None:
+def adopt_command(folder: str, checkpoint: Path, here: str, as_json: bool) -> None:
     """Take a restored log into use, after comparing it with CHECKPOINT.
 
     CHECKPOINT is the latest checkpoint of this log that you hold from elsewhere: a copy, a witness, or a
     receipt (.tlog-proof), which carries one. The log on disk must extend it. What came with the project, in
-    log/ or out/, is not taken.
+    log/ or out/, is not taken. Where the settings name witnesses they are asked, too, and the log must extend
+    what they hold.
     """
+    from foreseal.cli.summary import show_witnessed
     from foreseal.errors import Malformed, UsageError
     from foreseal.run import Project
+    from foreseal.run.witnessing import adopt
     from foreseal.seal.checkpoint import read_checkpoint
     from foreseal.seal.disk import read_file
-    from foreseal.seal.log import Log
     from foreseal.seal.receipt import MAX_RECEIPT, SUFFIX, parse_receipt
 
     terminal = Terminal(as_json)
@@ -72,6 +74,7 @@ def adopt(folder: str, checkpoint: Path, here: str, as_json: bool) -> None:
         read_checkpoint(trusted)
     except Malformed as error:
         raise UsageError(f"{checkpoint} is neither a checkpoint nor a receipt: {error.message}") from None
-    found = Log.adopt(project.log_folder, project.signer(), trusted)
+    found, witnessed = adopt(project, trusted)
     terminal.say(f"The log {found.origin} continues at {found.size} entries.")
-    terminal.result({"origin": found.origin, "size": found.size})
+    said = show_witnessed(terminal, witnessed)
+    terminal.result({"origin": found.origin, "size": found.size, "witnessed": said})

@@ -32,6 +32,12 @@ class Desk:
         self._clock = LiveClock()
         self._staged: list[Placed] = []
 
+    @property
+    def last(self) -> str:
+        """What the newest entry says about when it was made; empty if there is none."""
+        newest = max(self.history.entries.values(), key=lambda each: each.index, default=None)
+        return str(newest.entry["at"]) if newest else ""
+
     def say(self, kind: str, fields: Mapping[str, object]) -> Placed:
         """Stage an entry, to which others may refer at once. Raises `Refused` if a verifier would."""
         return self.stage(sign_entry(kind, fields, key=self._key, at=self.now()))

@@ -6,26 +6,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from foreseal.clock import format_instant, parse_instant
+from foreseal.clock import LiveClock, format_instant, parse_instant
 from foreseal.errors import ForesealError, Tampered
 from foreseal.run.anchoring import make_anchors
 from foreseal.run.erasure import check_erasures
 from foreseal.run.history import History
+from foreseal.run.timekeeping import check_times
 from foreseal.seal.keys import author_id, public_bytes
 from foreseal.seal.verify import verify_log
 
 if TYPE_CHECKING:
     from foreseal.run.project import Project
 
+SHOWN = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one examination found, and what to do if it is not well."""
+    """What one examination found, and what to do if it is not well.
+
+    ``warns``: nothing is damaged, but somebody should look at it.
+    """
 
     what: str
     ok: bool
     says: str
     hint: str = ""
+    warns: bool = False
 
 
 def examine(project: Project) -> list[Finding]:
@@ -36,6 +43,7 @@ def examine(project: Project) -> list[Finding]:
         _look("log key", project, _log_key),
         _look("lock database", project, _lock),
         *_log(project),
+        _times(project),
         *([_look("outside clocks", project, _clocks)] if project.settings.seal.outside else []),
         _look("store", project, _store),
         _look("sealed snapshots", project, _snapshots),
@@ -82,6 +90,28 @@ def _log(project: Project) -> list[Finding]:
         return [Finding("log", True, f"{verdict.size} entries, every file and score checked")]
     asked = {"quorum": "The next `foreseal run` asks the witnesses again."}
     return [Finding("log", False, each, asked.get(each.code, "")) for each in verdict.problems]
+
+
+def _times(project: Project) -> Finding:
+    """What the entries say about when they were made."""
+    from foreseal.run.project import said
+
+    try:
+        future, backwards = check_times(said(project.reader()), LiveClock().now())
+    except ForesealError as error:
+        return Finding("clock", False, error.message, error.hint)
+    if future:
+        hint = "Set the machine's clock right. If it is, it was wrong when these were sealed."
+        return Finding("clock", False, f"from the future: {_few(future)}", hint)
+    if backwards:
+        hint = "The machine's clock was wrong then. Nothing is to be done about entries that are sealed."
+        return Finding("clock", True, f"times that run backwards: {_few(backwards)}", hint, warns=True)
+    return Finding("clock", True, "no entry is from the future, none from before the one below")
+
+
+def _few(found: list[str]) -> str:
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return f"{', '.join(found[:SHOWN])}{more}"
 
 
 def _clocks(project: Project) -> str:

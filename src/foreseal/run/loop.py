@@ -16,6 +16,7 @@ from foreseal.records import Target
 from foreseal.run.anchoring import Anchored, anchor_log, next_anchor
 from foreseal.run.erasure import seal_erasures
 from foreseal.run.history import History
+from foreseal.run.timekeeping import missed_at_once, say_missed
 from foreseal.seal.schema import BASELINE
 
 if TYPE_CHECKING:
@@ -99,6 +100,12 @@ def run(
     pending = [due for due in agenda(session.targets.values(), session.history) if due.verb in verbs]
     clock: Clock = LiveClock()
     present = clock.now()
+    settling = [(due.target, due.seq) for due in pending if due.verb == "settle" and due.at <= present]
+    doubtful: list[tuple[str, int]] = []
+    if not (session.replay or session.sure_of_time):
+        doubtful = missed_at_once(session.history, session.targets, settling)
+    if doubtful:
+        done.failures.append(say_missed(doubtful, present))
     replay = ReplayClock(pending[0].at) if session.replay and pending else None
     for count, due in enumerate(pending):
         tell(f"{due.verb} {due.target} {due.at:%Y-%m-%d}", count, len(pending))
@@ -113,6 +120,8 @@ def run(
         target = session.targets[due.target]
         if due.verb == "settle" and target.dataset in session.unread:
             done.waiting += 1  # what it settles on may be in what could not be read
+        elif due.verb == "settle" and (due.target, due.seq) in doubtful:
+            done.waiting += 1
         elif due.verb == "settle":
             done.settled += session.settle(target, due.seq)
         elif now > due.at + target.deadline:

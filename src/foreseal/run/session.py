@@ -27,6 +27,7 @@ from foreseal.run.forecasting import (
 from foreseal.run.history import History, Said
 from foreseal.run.project import Project
 from foreseal.run.settlement import settle
+from foreseal.run.timekeeping import check_clock
 from foreseal.run.trial import try_target
 from foreseal.run.witnessing import Witnessed, get_witnessed
 from foreseal.seal.log import Log
@@ -51,7 +52,7 @@ class Session:
     """Everything a step needs. Made by :meth:`begin`; `Busy` if another process has the project open.
 
     ``held_back`` are targets that this session does nothing about, ``unread`` datasets whose sources could
-    not be read, each with the reason.
+    not be read, each with the reason. ``sure_of_time``: somebody confirms the machine's clock.
     """
 
     project: Project
@@ -60,16 +61,18 @@ class Session:
     history: History
     desk: Desk
     witnessed: Witnessed | None = None
+    sure_of_time: bool = False
     held_back: dict[str, str] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     _past: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
-    def begin(cls, project: Project) -> Iterator[Session]:
+    def begin(cls, project: Project, *, trust_clock: bool = False) -> Iterator[Session]:
         """Open log and store for writing, and have witnessed what is sealed before they are closed.
 
-        What an earlier session left without cosignatures is caught up with first.
+        What an earlier session left without cosignatures is caught up with first. Raises `Refused` where
+        witnesses hold another history, `SetupError` where the machine's clock cannot be right.
         """
         author = project.author_key()
         with (
@@ -77,8 +80,11 @@ class Session:
             project.store(create=not log.size) as store,
         ):
             before, witnessed = log.size, get_witnessed(project, log)
+            if witnessed:
+                witnessed.refuse_fork()
             desk = Desk(log, author, sealing_times(project))
-            session = cls(project, store, log, History.of(desk.history), desk, witnessed)
+            sure = trust_clock or check_clock(desk.now(), desk.last, None if project.replay else witnessed)
+            session = cls(project, store, log, History.of(desk.history), desk, witnessed, sure)
             yield session
             if log.size > before:
                 session.witnessed = get_witnessed(project, log)
