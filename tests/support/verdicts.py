@@ -432,6 +432,14 @@ def _containers(log: Forged) -> Iterator[Vector]:
         "log: an older tile that differs", "log", {**whole, "tile/0/000.p/9": bytes(288)}, code="stray"
     )
     yield Vector("log: a stray file", "log", {**whole, "tile/readme": b"x"}, code="stray")
+    yield Vector("log: a timestamp", "log", {**whole, "timestamp/28.tsr": b"x"}, level="identities")
+    for name in (
+        "timestamp/028.tsr",
+        "timestamp/28",
+        "timestamp/9007199254740993.tsr",
+        "cosigned/9007199254740993",
+    ):
+        yield Vector(f"log: a stray {name}", "log", {**whole, name: b"x"}, code="stray")
     yield Vector(
         "log: a payload that is another",
         "log",

@@ -1165,7 +1165,8 @@ def check_tiles(box: Box, leaves: list[bytes], root: bytes) -> None:
 def check_strays(box: Box, size: int) -> None:
     """Files that the checkpoint does not account for: remains of an interrupted write may stay."""
     for name in sorted(box.members, key=lambda name: name.split("/")):
-        if name == "checkpoint" or re.fullmatch("cosigned/(0|[1-9][0-9]{0,15})", name): continue
+        kept = re.fullmatch(r"cosigned/(0|[1-9][0-9]{0,15})|timestamp/(0|[1-9][0-9]{0,15})\.tsr", name)
+        if name == "checkpoint" or (kept and int(kept[1] or kept[2]) <= MAX_SAFE): continue
         if re.search(r"(^|/)\.[^/]*\.tmp$", name): continue
         if re.fullmatch("payload/sha256/[^/]*", name):
             holds = digest(box.read(name, 1 << 26, "payload-differs")).hex() == name[15:]
