@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     verb.add_argument("--seed", type=int, default=1)
     verb.add_argument("--number", type=int, default=1)
     verb.add_argument("--size", type=int, default=256)
-    verb.add_argument("--bucket", type=int, choices=(64, 128, 256, 512, 1024))
+    verb.add_argument("--bucket", type=int, choices=(64, 128, 256, 512, 1024, 2048))
     verb.add_argument("--out", type=Path, help="write the batch as .npz")
     verb.set_defaults(run=generate)
 

@@ -27,10 +27,10 @@ from pretrain.generators.spoil import spoil
 from pretrain.generators.trend import trend
 from pretrain.generators.walk import walk
 
-VERSION = 3
+VERSION = 4
 """Raised by every change after which the same seed gives other series."""
 
-BUCKETS = {64: 0.24, 128: 0.22, 256: 0.16, 512: 0.14, 1024: 0.24}
+BUCKETS = {64: 0.22, 128: 0.20, 256: 0.15, 512: 0.13, 1024: 0.22, 2048: 0.08}
 SHORTEST = 4
 
 FAMILIES: dict[str, Callable[[Rows], Paths]] = {
@@ -48,6 +48,7 @@ QUOTAS: dict[int, dict[str, float]] = {
         256: (26, 5, 23, 12, 9, 8, 4, 4, 3, 6),
         512: (18, 5, 20, 19, 12, 7, 5, 5, 3, 6),
         1024: (12, 5, 17, 27, 13, 6, 6, 5, 3, 6),
+        2048: (10, 5, 17, 29, 15, 5, 6, 5, 2, 6),
     }.items()
 }
 
@@ -109,7 +110,7 @@ def _lengths(rng: np.random.Generator, bucket: int, size: int) -> NDArray[np.int
     if bucket == min(BUCKETS):
         short = np.exp(rng.uniform(np.log(SHORTEST), np.log(bucket + 1), size)).astype(np.int64)
         return np.where(rng.random(size) < 0.5, short, rng.integers(8, bucket + 1, size))
-    full = rng.random(size) < (0.5 if bucket == max(BUCKETS) else 0.15)
+    full = rng.random(size) < (0.5 if bucket >= 1024 else 0.15)
     return np.where(full, bucket, rng.integers(bucket // 2 + 1, bucket + 1, size))
 
 
