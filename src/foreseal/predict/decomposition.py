@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ SPARE_CYCLES = 3
 
 @dataclass(frozen=True)
 class Season:
-    """Tables (rows, period) of one season, zero on average: smooth, quick and slow, and of rank one.
+    """Tables (rows, period) of a first season, zero on average: smooth, quick and slow.
 
     ``noise`` is the standard deviation over cycles at each phase against its mean over phases.
     """
@@ -44,7 +44,6 @@ class Season:
     smooth: Float32
     quick: Float32
     slow: Float32
-    low_rank: Float32
     noise: Float32
 
 
@@ -70,55 +69,79 @@ def fill_gaps(x: Float32, seen: Float32, period: int) -> Float32:
     return np.where(inside, periodic, flat).astype(np.float32)
 
 
-def smooth_of(x: Float32, seen: Float32, span: Ints, period: int) -> Float32:
-    """Only the smooth table of `season_of`."""
-    deviation, weight, cycles = _deviation(x, seen, span, period)
-    kernel = _kernel(cycles)[[0, 3, 4]]
-    tables, counted = _tables(kernel, deviation, weight, cycles)
+def smooth_of(x: Float32, seen: Float32 | None, span: Ints, period: int) -> Float32:
+    """Only the smooth table (rows, period) of `season_of`."""
+    cycles = _Cycles.of(x, seen, span, period)
+    tables, counted = cycles.means((0, 3, 4))
     tables -= tables.mean(axis=2, keepdims=True)
     return _smoothed(tables[:, 0], tables[:, 1], tables[:, 2], counted[:, 2].min(axis=1) > 0, period)
 
 
-def season_of(x: Float32, seen: Float32, span: Ints, period: int, short: int) -> Season:
-    """The season of ``period`` steps in rows x (rows, T), ``seen`` 0 or 1, history of ``span`` columns.
+def season_of(x: Float32, seen: Float32 | None, span: Ints, period: int) -> Season:
+    """The season of ``period`` steps in rows x (rows, T) of ``span`` columns of history each.
 
-    ``short`` is the period of the season already taken away, 0 if none.
+    ``seen`` (rows, T) is 0 where a value is missing, None if each history is without gaps.
     """
-    deviation, weight, cycles = _deviation(x, seen, span, period)
-    kernel = _kernel(cycles)
-    tables, counted = _tables(kernel, deviation, weight, cycles)
-    squares = kernel[2:3] @ np.square(deviation).reshape(len(x), cycles, period)
+    cycles = _Cycles.of(x, seen, span, period)
+    tables, counted = cycles.means((0, 1, 2, 3, 4))
+    squares = cycles.weighted(np.square(cycles.deviation), (2,))
     # A tenth of the mean square is lent to every phase, so that two equal cycles do not make a phase certain.
     square = squares[:, 0] / np.maximum(counted[:, 2], 1e-6) - tables[:, 2] ** 2
     noise = np.sqrt(np.maximum(square, 0.0) + 0.1 * np.maximum(square.mean(axis=1, keepdims=True), 1e-12))
     noise /= noise.mean(axis=1, keepdims=True)
     tables -= tables.mean(axis=2, keepdims=True)
     smooth = _smoothed(tables[:, 0], tables[:, 3], tables[:, 4], counted[:, 4].min(axis=1) > 0, period)
+    return Season(smooth, tables[:, 1], tables[:, 2], noise)
+
+
+def second_of(
+    x: Float32, seen: Float32 | None, span: Ints, period: int, short: int
+) -> tuple[Float32, Float32]:
+    """The smooth and the low-rank table of a second season; ``short`` is the period of the first, or 0."""
+    cycles = _Cycles.of(x, seen, span, period)
+    tables, counted = cycles.means((0, 2, 3, 4))
+    tables -= tables.mean(axis=2, keepdims=True)
+    smooth = _smoothed(tables[:, 0], tables[:, 2], tables[:, 3], counted[:, 3].min(axis=1) > 0, period)
     ratio = period // short if short > 1 and period % short == 0 else 0
-    low_rank = _low_rank(tables[:, 2], ratio, short) if 3 <= ratio <= 12 else smooth
-    return Season(smooth, tables[:, 1], tables[:, 2], low_rank, noise)
+    return smooth, _low_rank(tables[:, 1], ratio, short) if 3 <= ratio <= 12 else smooth
 
 
-def _deviation(x: Float32, seen: Float32, span: Ints, period: int) -> tuple[Float32, Float32, int]:
-    """Deviations from the trend over whole cycles (rows, cycles * period), their weights, and the cycles."""
-    cycles = min(-(-x.shape[1] // period), CYCLES)
-    columns = cycles * period
-    x, seen = np.ascontiguousarray(_padded(x, columns)), _padded(seen, columns)
-    deviation = x - _trend(x, span, period, cycles)
-    # Where a long history starts its trend is a guess: half a cycle is spared. Short ones cannot spare it.
-    spared = np.where((span < columns) & (span >= SPARE_CYCLES * period), period // 2, 0)
-    lead = np.arange(columns) >= (columns - span + spared)[:, None]
-    weight = seen * lead
-    deviation *= weight
-    return deviation, weight, cycles
+@dataclass(frozen=True)
+class _Cycles:
+    """Deviations from the trend over whole cycles (rows, count * period), zero where they do not count, and
+    their weights, 0 or 1; None if all are 1."""
 
+    deviation: Float32
+    weight: Float32 | None
+    count: int
 
-def _tables(kernel: Float32, deviation: Float32, weight: Float32, cycles: int) -> tuple[Float32, Float32]:
-    """Weighted means per phase (rows, kernels, period), and the sums of weights."""
-    shape = (len(deviation), cycles, deviation.shape[1] // cycles)
-    counted = kernel @ weight.reshape(shape)
-    tables = (kernel @ deviation.reshape(shape)) / np.maximum(counted, 1e-6)
-    return tables, counted
+    @classmethod
+    def of(cls, x: Float32, seen: Float32 | None, span: Ints, period: int) -> Self:
+        count = min(-(-x.shape[1] // period), CYCLES)
+        columns = count * period
+        deviation = _detrended(_padded(x, columns), span, period)
+        if seen is None and (span >= columns).all():
+            return cls(deviation, None, count)
+        # Where a long history starts its trend is a guess: half a cycle is spared, but not by a short one.
+        spared = np.where((span < columns) & (span >= SPARE_CYCLES * period), period // 2, 0)
+        lead = np.arange(columns) >= (columns - span + spared)[:, None]
+        weight = lead.astype(np.float32) if seen is None else _padded(seen, columns) * lead
+        deviation *= weight
+        return cls(deviation, weight, count)
+
+    def weighted(self, values: Float32, which: tuple[int, ...]) -> Float32:
+        """Sums over cycles (rows, len(which), period) with these of the kernels."""
+        kernel = _kernel(self.count)[list(which)]
+        out: Float32 = kernel @ values.reshape(len(values), self.count, -1)
+        return out
+
+    def means(self, which: tuple[int, ...]) -> tuple[Float32, Float32]:
+        """Weighted means per phase (rows, len(which), period), and the sums of weights that divide them."""
+        if self.weight is None:
+            counted = _kernel(self.count)[list(which)].sum(axis=1)[None, :, None]
+        else:
+            counted = self.weighted(self.weight, which)
+        return self.weighted(self.deviation, which) / np.maximum(counted, 1e-6), counted
 
 
 def at_phase(table: Float32, first: int, count: int) -> Float32:
@@ -137,66 +160,80 @@ def _padded(x: Float32, columns: int) -> Float32:
     return out
 
 
-def _trend(x: Float32, span: Ints, period: int, cycles: int) -> Float32:
-    """Centred moving average over one period (rows, cycles * period), straight lines at both ends.
+def _detrended(x: Float32, span: Ints, period: int) -> Float32:
+    """Rows x (rows, cycles * period) less their centred moving average over one period, and less straight
+    lines at both ends.
 
     At the right end the line has the slope of the last two means a period apart; at the left, where a row's
     history starts, the mean slope of all.
     """
     rows, columns = x.shape
-    half, even = period // 2, period % 2 == 0
-    if period <= RUN:
-        # Within a cycle and across its start the window is a product with two constant matrices.
-        cube = x.reshape(rows, cycles, period)
-        own, before = _windows(period)
-        middle = np.empty((rows, columns - 2 * half), np.float32)
-        flat = x.reshape(-1, period)
-        inside, across = ((flat @ part).reshape(cube.shape) for part in (own, before))
-        inner = inside[:, 1:]
-        inner += across[:, :-1]
-        middle[:, 0 if even else 1 :] = inner.reshape(rows, -1)
-        if not even:
-            middle[:, 0] = cube[:, 0].mean(axis=1)
-    else:
-        # trailing[:, k] is the mean of the period that ends at column period - 1 + k.
-        total = _running(x)
-        trailing = total[:, period:] - total[:, : columns + 1 - period]
-        trailing *= np.float32(1.0 / period)
-        middle = 0.5 * (trailing[:, 1:] + trailing[:, :-1]) if even else trailing
+    half = period // 2
+    out = np.array(x, np.float32, order="C")
+    middle = _moving(out, period)
     # middle[:, k] is centred at column half + k.
-    width = middle.shape[1]
+    width = columns - 2 * half
     begin = columns - span
     full = np.clip(begin, 0, width - 1)
     row = np.arange(rows)
-    first, last = middle[row, full], middle[:, -1]
+    first, last = middle[row, full], middle[:, -1].copy()
     back = np.maximum(np.minimum(period, width - 1 - full), 1)
     slope = (last - middle[row, np.maximum(width - 1 - back, 0)]) / back
     whole = (last - first) / np.maximum(width - 1 - full, 1)
-    out = np.empty_like(x)
-    out[:, half : half + width] = middle
-    right = columns - half - width
-    out[:, half + width :] = last[:, None] + slope[:, None] * np.arange(1, right + 1, dtype=np.float32)
-    out[:, :half] = first[:, None] + whole[:, None] * np.arange(-half, 0, dtype=np.float32)
     short = np.flatnonzero((begin > 0) & (span < SPARE_CYCLES * period))
     if len(short):
         at = np.arange(columns)
-        line = first[short, None] + whole[short, None] * (at - (full[short] + half)[:, None])
-        out[short] = np.where(at < (full[short] + half)[:, None], line, out[short])
+        start = (full[short] + half)[:, None]
+        line = first[short, None] + whole[short, None] * (at - start)
+        lines = np.where(at < start, out[short] - line, 0.0)
+    out[:, half : half + width] -= middle
+    right = columns - half - width
+    out[:, half + width :] -= last[:, None] + slope[:, None] * np.arange(1, right + 1, dtype=np.float32)
+    out[:, :half] -= first[:, None] + whole[:, None] * np.arange(-half, 0, dtype=np.float32)
+    if len(short):
+        out[short] = np.where(at < start, lines, out[short])
     return out
+
+
+def _moving(x: Float32, period: int) -> Float32:
+    """Means over one period, the ends halved where it is even, (rows, columns - period + 1 or - period)."""
+    rows = len(x)
+    if period > RUN:
+        total = _running(x)
+        if period % 2 == 0:
+            total = total[:, 1:] + total[:, :-1]
+        out: Float32 = total[:, period:] - total[:, :-period]
+        out *= np.float32(1.0 / period if period % 2 else 0.5 / period)
+        return out
+    # Within a cycle and across its start the window is a product with two constant matrices.
+    inside, across = ((x.reshape(-1, period) @ part).reshape(rows, -1, period) for part in _windows(period))
+    inner = inside[:, 1:]
+    inner += across[:, :-1]
+    if period % 2 == 0:
+        return inner.reshape(rows, -1)
+    # The first whole window of an odd period ends with the first cycle.
+    return np.concatenate([x[:, :period].mean(axis=1, keepdims=True), inner.reshape(rows, -1)], axis=1)
 
 
 def _running(x: Float32) -> Float32:
     """Sums of the first k values of each row, (rows, columns + 1): within runs by a product, then across."""
     rows, columns = x.shape
-    runs = -(-columns // RUN)
-    padded = np.zeros((rows, runs * RUN), np.float32)
-    padded[:, :columns] = x
-    inner = (padded.reshape(-1, RUN) @ _triangle()).reshape(rows, runs, RUN)
+    fitting = [run for run in range(RUN, 15, -1) if columns % run == 0]
+    run = fitting[0] if fitting else RUN
+    runs = -(-columns // run)
+    inner = (_left_aligned(x, runs * run).reshape(-1, run) @ _triangle(run)).reshape(rows, runs, run)
     before = np.zeros((rows, runs), np.float32)
     np.cumsum(inner[:, :-1, -1], axis=1, out=before[:, 1:])
-    inner += before[:, :, None]
-    out = np.zeros((rows, columns + 1), np.float32)
-    out[:, 1:] = inner.reshape(rows, -1)[:, :columns]
+    out = np.zeros((rows, runs * run + 1), np.float32)
+    np.add(inner, before[:, :, None], out=out[:, 1:].reshape(rows, runs, run))
+    return out[:, : columns + 1]
+
+
+def _left_aligned(x: Float32, columns: int) -> Float32:
+    if x.shape[1] == columns:
+        return x
+    out = np.zeros((len(x), columns), np.float32)
+    out[:, : x.shape[1]] = x
     return out
 
 
@@ -205,12 +242,12 @@ def _smoothed(table: Float32, even: Float32, odd: Float32, both: Flags, period: 
     transform, pool = _harmonics(period)
     if transform.shape[1] == 0:
         return table
-    stacked = np.stack([table, 0.5 * (even - odd)], axis=1) @ transform
-    power = stacked**2
-    power = power.reshape(*power.shape[:2], -1, 2).sum(axis=3)
-    noise = power[:, 1] @ pool
-    kept = np.maximum(1.0 - noise / np.maximum(power[:, 0], 1e-12), 0.0)
-    smooth: Float32 = (stacked[:, 0] * np.repeat(kept, 2, axis=1)) @ transform.T
+    rows = len(table)
+    waves = np.concatenate([table, 0.5 * (even - odd)]) @ transform
+    power = np.square(waves).reshape(2 * rows, -1, 2).sum(axis=2)
+    noise = power[rows:] @ pool
+    kept = np.maximum(1.0 - noise / np.maximum(power[:rows], 1e-12), 0.0)
+    smooth: Float32 = (waves[:rows] * np.repeat(kept, 2, axis=1)) @ transform.T
     if not both.all():
         smooth = np.where(both[:, None], smooth, table)
     return smooth.astype(np.float32)
@@ -243,9 +280,9 @@ def _kernel(cycles: int) -> Float32:
     return np.array(weights, np.float32)
 
 
-@functools.lru_cache(maxsize=1)
-def _triangle() -> Float32:
-    return np.triu(np.ones((RUN, RUN), np.float32))
+@functools.lru_cache(maxsize=64)
+def _triangle(run: int) -> Float32:
+    return np.triu(np.ones((run, run), np.float32))
 
 
 @functools.lru_cache(maxsize=512)

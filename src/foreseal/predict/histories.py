@@ -19,6 +19,7 @@ from foreseal.predict.decomposition import (
     at_phase,
     fill_gaps,
     season_of,
+    second_of,
     smooth_of,
 )
 
@@ -89,28 +90,29 @@ def take_apart(
         if len(holes):
             values[holes] = fill_gaps(values[holes], mass[holes], p1 or p2)
             filled[part[holes]] = values[holes]
+        shown = mass if len(holes) else None
         left = values
         if p1 and not full:
-            table = smooth_of(left, mass, history, p1)
+            table = smooth_of(left, shown, history, p1)
             season[part, 0] = at_phase(table, 0, reach)
             left = left - at_phase(table, -length, length)
         elif p1:
-            one = season_of(left, mass, history, p1, 0)
+            one = season_of(left, shown, history, p1)
             season[part, 0] = at_phase(one.smooth, 0, reach)
             noise[part] = at_phase(one.noise, 0, reach)
             tables[part, 0] = at_phase(one.quick, 0, reach)
             tables[part, 1] = at_phase(one.slow, 0, reach)
             left = left - at_phase(one.smooth, -length, length)
         if p2 and not full:
-            table = smooth_of(left, mass, history, p2)
+            table = smooth_of(left, shown, history, p2)
             season[part, 1] = at_phase(table, 0, reach)
             left = left - at_phase(table, -length, length)
         elif p2:
             first[part] = left[:, length - kept :]
-            two = season_of(left, mass, history, p2, p1)
-            season[part, 1] = at_phase(two.smooth, 0, reach)
-            tables[part, 2] = at_phase(two.low_rank, 0, reach)
-            left = left - at_phase(two.smooth, -length, length)
+            table, low_rank = second_of(left, shown, history, p2, p1)
+            season[part, 1] = at_phase(table, 0, reach)
+            tables[part, 2] = at_phase(low_rank, 0, reach)
+            left = left - at_phase(table, -length, length)
         if full:
             lags[part] = _lags(values, left, history, triple, reach)
         rest[part] = left[:, length - kept :]

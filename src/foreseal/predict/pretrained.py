@@ -134,7 +134,8 @@ def _beyond(network: Network, known: Stage, steps: IntArray) -> FloatArray:
     distance = np.log(steps[~near & ~far].mean() / steps[near].mean())
     power = np.clip(np.log(np.maximum(halves[1], 1e-9) / np.maximum(halves[0], 1e-9)) / distance, 0.0, 1.0)
     growth = np.maximum(steps / last, 1.0) ** power[:, None]
-    return middle + (z - middle) * growth[:, :, None]
+    out: FloatArray = middle + (z - middle) * growth[:, :, None]
+    return out
 
 
 def at_levels(z: FloatArray, own: Sequence[float], levels: FloatArray) -> FloatArray:
