@@ -148,16 +148,42 @@ def test_a_rotation_that_was_cut_off_is_completed(make: Make, monkeypatch: pytes
     assert go(project).nothing
 
 
+def test_the_last_key_of_an_author_is_revoked_only_for_good(make: Make) -> None:
+    project = make(last="2024-02-01")
+    go(project)
+    size = project.reader().size
+    with pytest.raises(UsageError, match="the log names no recovery key") as stop:
+        revoke(project)
+    assert "--recovery FILE" in stop.value.hint
+    assert project.reader().size == size
+    assert revoke(project, for_good=True).index == size
+
+
 def test_after_a_revocation_only_a_recovery_key_names_a_new_one(make: Make, tmp_path: Path) -> None:
     project = make(last="2024-02-01")
     go(project)
     rotate(project, recovery=tmp_path / "recovery.pem")
     project = Project.open(project.folder)
     revoke(project)
-    with pytest.raises(Refused, match="signed neither by"):
+    first, second = show_keys(project)
+    assert (first.state, first.recovery) == (f"replaced by {second.author}", ())
+    with pytest.raises(Refused, match="is revoked, so it cannot name another") as stop:
         rotate(project)
+    assert "foreseal key rotate --with RECOVERY" in stop.value.hint
+    toml = project.settings.path
+    toml.write_text(toml.read_text().replace("seasonal_naive(168)", "seasonal_naive(24)"))
+    with pytest.raises(Refused, match="revoked") as stop:
+        go(Project.open(project.folder))
+    assert "foreseal key rotate --with RECOVERY" in stop.value.hint
     made = rotate(project, consent=tmp_path / "recovery.pem")
     project = Project.open(project.folder)
     assert project.settings.seal.author == made.author
+    shown = show_keys(project)
+    assert [each.state.split(" in ")[0] for each in shown] == [
+        f"replaced by {second.author}",
+        "revoked",
+        "current",
+    ]
+    assert [len(each.recovery) for each in shown] == [0, 0, 1]
     assert go(project).nothing
     assert verify_log(project.log_folder, [project.trusted()]).ok

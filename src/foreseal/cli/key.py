@@ -88,14 +88,18 @@ def rotate(recovery: Path | None, consent: Path | None, folder: str, as_json: bo
 @click.argument("key", default="")
 @click.option("--from", "since", type=int, help="Log index from which the key is void (default: now).")
 @click.option("--with", "by", type=_KEY_FILE, help="A recovery key to sign with.")
+@click.option("--for-good", is_flag=True, help="End the author's record, where there is no recovery key.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @project_option
 @json_option
-def revoke(key: str, since: int | None, by: Path | None, yes: bool, folder: str, as_json: bool) -> None:
+def revoke(
+    key: str, since: int | None, by: Path | None, for_good: bool, yes: bool, folder: str, as_json: bool
+) -> None:
     """Revoke KEY (ed25519:..., the current one if not given), for good.
 
     What it has signed at or above the index does not count any more; what an outcome has judged before
-    stays. After the current key is revoked only a recovery key can name a new one.
+    stays. After the current key is revoked only a recovery key can name a new one; where the log names none,
+    it is not revoked but with --for-good.
     """
     from foreseal.run import Project
     from foreseal.run.keys import revoke
@@ -105,6 +109,6 @@ def revoke(key: str, since: int | None, by: Path | None, yes: bool, folder: str,
     if not yes:
         name = key or "the current author key"
         click.confirm(f"Revoke {name}? This cannot be undone.", abort=True, err=True)
-    made = revoke(project, key, since=since, by=by)
+    made = revoke(project, key, since=since, by=by, for_good=for_good)
     terminal.say(f"{made.author} is revoked, sealed as entry {made.index}.")
     terminal.result({"key": made.author, "index": made.index})

@@ -16,6 +16,8 @@ from foreseal.seal.keys import author_id, public_bytes
 from foreseal.seal.log import Log
 from foreseal.seal.track import Placed
 
+RECOVER = "Only a recovery key can name a new one: foreseal key rotate --with RECOVERY"
+
 
 class Desk:
     """Stages what is said in one step and seals it with one append, so that a step is whole or absent.
@@ -49,7 +51,8 @@ class Desk:
         known = len(self.history.problems)
         self.history.add(entry)
         if len(self.history.problems) > known:
-            raise Refused(f"This would be sealed in vain: {self.history.problems[-1]}")
+            hint = RECOVER if self.history.identities.void(entry.author, placed.index) else ""
+            raise Refused(f"This would be sealed in vain: {self.history.problems[-1]}", hint=hint)
         self._staged.append(placed)
         return placed
 

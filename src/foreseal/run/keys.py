@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from foreseal.errors import KeyMissing, ProofError, Refused, SettingsError
-from foreseal.run.desk import Desk
+from foreseal.errors import KeyMissing, ProofError, Refused, SettingsError, UsageError
+from foreseal.run.desk import RECOVER, Desk
 from foreseal.run.project import passphrase
 from foreseal.seal.disk import sync_folder, write_file
 from foreseal.seal.entry import parse_entry, sign_entry
@@ -26,7 +26,10 @@ ROLE = "author"
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """One key of the author's line. ``since`` is the entry that added it."""
+    """One key of an author's line. ``since`` is the entry that added it.
+
+    ``recovery``: who may act in its place; the current key of a line has them all.
+    """
 
     author: str
     since: int
@@ -61,16 +64,23 @@ def show_keys(project: Project) -> list[KeyState]:
             continue
         since.setdefault(entry["key"], index)
     return [
-        KeyState(key, since[key], _state(found, key), tuple(sorted(found.recovery(key))))
+        KeyState(
+            key,
+            since[key],
+            _state(found, key),
+            tuple(sorted(found.recovery(key))) if found.current(key) == key else (),
+        )
         for key in found.lines
     ]
 
 
 def _state(found: Identities, key: str) -> str:
-    void = found.revoked.get(key)
-    if void is not None:
-        return f"revoked in entry {void.index}, from entry {void.holds} on"
-    return "current" if found.current(key) == key else f"replaced by {found.current(key)}"
+    void = found.revoked.get(key, ())
+    if void:
+        return f"revoked in entry {void[0].index}, from entry {min(each.holds for each in void)} on"
+    line = [each for each in found.lines if found.same(each, key)]
+    following = line[line.index(key) + 1 :]
+    return f"replaced by {following[0]}" if following else "current"
 
 
 def rotate(project: Project, *, recovery: Path | None = None, consent: Path | None = None) -> Changed:
@@ -83,11 +93,13 @@ def rotate(project: Project, *, recovery: Path | None = None, consent: Path | No
     current, fresh = keys / "author.pem", keys / "author-new.pem"
     old = project.settings.seal.author or author_id(public_bytes(project.author_key()))
     signing = load_key(consent, passphrase()) if consent else project.author_key()
-    # A new key that a crash left behind is used, never a second one: it may be in the log already.
-    key = load_key(fresh, passphrase()) if fresh.exists() else generate_key(fresh, passphrase())
-    author = author_id(public_bytes(key))
     with _desk(project, signing) as desk:
         found = desk.history.identities
+        if found.void(old, desk.history.size) and not consent:
+            raise Refused(f"the key {old} is revoked, so it cannot name another.", hint=RECOVER)
+        # A new key that a crash left behind is used, never a second one: it may be in the log already.
+        key = load_key(fresh, passphrase()) if fresh.exists() else generate_key(fresh, passphrase())
+        author = author_id(public_bytes(key))
         if old not in found.lines and not consent:
             desk.say("identity", {"name": project.name, "key": old, "action": "add", "role": ROLE})
         if found.current(old) == author:
@@ -110,14 +122,31 @@ def rotate(project: Project, *, recovery: Path | None = None, consent: Path | No
     return Changed(index, author, kept, _edit(project, old, author))
 
 
-def revoke(project: Project, key: str = "", *, since: int | None = None, by: Path | None = None) -> Changed:
+def revoke(
+    project: Project,
+    key: str = "",
+    *,
+    since: int | None = None,
+    by: Path | None = None,
+    for_good: bool = False,
+) -> Changed:
     """Revoke a key of the author's line (the current one, if none is named) from an index of the log on.
 
-    ``since`` is the log's size if not given. ``by`` is the file of a recovery key.
+    ``since`` is the log's size if not given. ``by`` is the file of a recovery key. Raises `UsageError` for the
+    current key of a line without a recovery key, after which nobody can speak for the author, unless it is
+    meant ``for_good``.
     """
     signing = load_key(by, passphrase()) if by else project.author_key()
     key = key or project.settings.seal.author or author_id(public_bytes(project.author_key()))
     with _desk(project, signing) as desk:
+        found = desk.history.identities
+        if found.current(key) == key and not found.recovery(key) and not for_good:
+            raise UsageError(
+                f"{key} is the author's current key, and the log names no recovery key: once it is revoked, "
+                "nobody can seal anything for this author again.",
+                hint="Declare a recovery key first: foreseal key rotate --recovery FILE. To end the author's "
+                "record: --for-good",
+            )
         start = desk.history.size if since is None else since
         fields = {"name": project.name, "role": ROLE, "key": key, "action": "revoke", "from": start}
         index = desk.stage(sign_entry("identity", fields, key=signing, at=desk.now())).index
