@@ -32,15 +32,15 @@ def learnt(made):
 
 @pytest.mark.parametrize(("spread", "bias"), [(0.4, 0.0), (3.0, 0.0), (1.0, 0.8), (0.6, -0.5)])
 def test_quantiles_of_new_outcomes_have_their_levels(spread, bias):
-    values, y = sample(300, spread, bias, 0)
+    values, y = sample(2000, spread, bias, 0)
     calibration = calibrate(values, past(values, y))
-    values, y = sample(300, spread, bias, 1)
+    values, y = sample(2000, spread, bias, 1)
     below = (y[..., None] <= calibration.apply(values)).mean(axis=(0, 1, 2))
     np.testing.assert_allclose(below, LEVELS, atol=0.03)
 
 
 def test_a_calibrated_past_is_hardly_moved():
-    values, y = sample(60, 1.0, 0.0, 0)
+    values, y = sample(200, 1.0, 0.0, 0)
     assert np.abs(calibrate(values, past(values, y)).moves).max() < 0.05
 
 

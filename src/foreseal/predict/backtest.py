@@ -25,6 +25,8 @@ from foreseal.predict.model import Model, Rolling
 from foreseal.records import Forecast, quantile_column
 
 Makers = Mapping[str, Callable[[], Model]]
+# A model that learns from less than this share of what is known now says little about one that has it all.
+LEAST_SHARE = 0.4
 HINT = "A model forecasts h steps of every series that has a value, in finite numbers."
 
 
@@ -63,6 +65,26 @@ class Past:
         """Some of the windows."""
         values = {name: array[windows] for name, array in self.values.items()}
         return Past(self.ids, self.quantiles, self.first[windows], self.y[windows], values, self.fresh)
+
+    def split(self) -> tuple[Past, Past, Past]:
+        """Three parts that share no window of any series: for weights, for the guard, for calibration.
+
+        Of the windows that a series has, calibration gets the last two fifths, the guard the fifth before,
+        weights the rest; a single one serves the weights.
+        """
+        own = self.known.any(axis=2)
+        count = own.sum(axis=0)
+        place = own.cumsum(axis=0) - 1
+        calibrating = np.floor(0.4 * count + 0.5)
+        weighing = count - calibrating - count // 5
+        weights = own & (place < weighing)
+        calibration = own & (place >= count - calibrating)
+        return tuple(self._only(mask) for mask in (weights, own & ~weights & ~calibration, calibration))  # type: ignore[return-value]
+
+    def _only(self, mask: NDArray[np.bool_]) -> Past:
+        """Only some windows of some series, (windows, series)."""
+        y = np.where(mask[:, :, None], self.y, np.nan)
+        return Past(self.ids, self.quantiles, self.first, y, self.values, self.fresh).some()
 
     def digest(self) -> str:
         """Hex SHA-256 of everything that weights, guard and calibration are made from.
@@ -105,8 +127,9 @@ def look_back(
 ) -> Views:
     """The members' forecasts of a panel that holds its grid, and those from ``backs`` columns earlier.
 
-    Past steps are counted in columns of the grid. A window in which a series would have had less than half
-    of its history, or a single value, says nothing about it. ``covariates`` adds to a panel what was known.
+    Past steps are counted in columns of the grid. A window in which a series would have had less than
+    `LEAST_SHARE` of its history, or a single value, says nothing about it. ``covariates`` adds to a panel
+    what was known of them.
     """
     grid = Grid.of(panel)
     index, columns = grid.future(h)
@@ -116,7 +139,7 @@ def look_back(
     y = np.full((len(backs), count, h), np.nan)
     first = np.zeros((len(backs), count), np.int64)
     for window, back in enumerate(backs):
-        enough = span - back >= np.maximum(span / 2, 2)
+        enough = span - back >= np.maximum(LEAST_SHARE * span, 2)
         ahead = min(h, back)
         y[window, enough, :ahead] = grid.y[enough, length - back : length - back + ahead]
         first[window] = grid.instants(-back).to_physical().to_numpy()

@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 from foreseal.predict.backtest import Past
 from foreseal.predict.grid import FloatArray
 
-# How many windows of one series the prior is worth: of equal weights for all series together, of all series'
-# weights for a single one, and of all series' skill when the guard judges a single one.
-EQUAL_PRIOR = 1.0
-POOLED_PRIOR = 12.0
+# How many windows of one series the prior is worth: of equal weights (the baseline's less) for all series
+# together, of all series' weights for a single one, of all series' skill when the guard judges a single one.
+EQUAL_PRIOR = 5.0
+BASELINE_SHARE = 0.25
+POOLED_PRIOR = 8.0
 GUARD_PRIOR = 12.0
+# The guard tolerates a loss this small, which chance alone brings about.
+GUARD_MARGIN = 0.02
 DESCENT_STEPS = 50
 DESCENT_RATE = 1.0
 # Cells of past forecasts that the weights look at, per series and in all: more of them say little more.
@@ -76,9 +79,10 @@ def weigh(past: Past, baseline: str) -> Mixture:
     scale = np.where(n > 0, 1.0 / (np.where(unit > 0, unit, size) * np.maximum(n, 1)), 0.0)
     windows = past.evidence()
     every = _descend(past, known, scale, members, pooled=True)[0]
-    seen = windows.sum()
-    pooled = (seen * every + EQUAL_PRIOR / len(members)) / (seen + EQUAL_PRIOR)
-    mine = _descend(past, known, scale, members, pooled=False) if count > 1 else every[None]
+    seen = together(windows)
+    prior = np.where(alone > 0.0, BASELINE_SHARE, 1.0) if len(members) > 1 else alone
+    pooled = (seen * every + EQUAL_PRIOR * prior / prior.sum()) / (seen + EQUAL_PRIOR)
+    mine = _descend(past, known, scale, members, pooled=False) if count > 1 else pooled[None]
     trust = windows[:, None] / (windows[:, None] + POOLED_PRIOR)
     return Mixture(members, trust * mine + (1.0 - trust) * pooled, none)
 
@@ -100,9 +104,15 @@ def guard(mixture: Mixture, past: Past, baseline: str) -> Mixture:
     tiny = np.finfo(float).tiny
     log_ratio = np.clip(np.log((ours + tiny) / (theirs + tiny)), -3.0, 3.0).sum(axis=0) / np.maximum(n, 1)
     pooled = log_ratio[n > 0].mean()
-    worse = (evidence * log_ratio + GUARD_PRIOR * pooled) / (evidence + GUARD_PRIOR) > 0.0
+    worse = (evidence * log_ratio + GUARD_PRIOR * pooled) / (evidence + GUARD_PRIOR) > GUARD_MARGIN
     alone = np.array([float(member == baseline) for member in mixture.members])
     return replace(mixture, weights=np.where(worse[:, None], alone, mixture.weights), guarded=worse)
+
+
+def together(windows: FloatArray) -> float:
+    """How many windows those of all series are worth: series of one time share much of their fate."""
+    most = float(windows.max())
+    return most * float(np.sqrt(windows.sum() / most)) if most else 0.0
 
 
 def _descend(

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from foreseal.predict.backtest import Past
+from foreseal.predict.combine import together
 from foreseal.predict.empirical import quantiles as empirical
 from foreseal.predict.grid import FloatArray
 
 # Windows that the prior is worth: of no move at all, of all steps' moves for a block of steps, of all series'
 # moves for a single one. Many series at one time are worth more than one, but not as many times more.
-NONE_PRIOR = 6.0
-BLOCK_PRIOR = 20.0
-SERIES_PRIOR = 12.0
+NONE_PRIOR = 15.0
+BLOCK_PRIOR = 40.0
+SERIES_PRIOR = 25.0
 BLOCKS = 3
 # Forecasts narrower than this share of their series' mean width count as that wide.
 NARROW = 0.05
@@ -57,7 +58,7 @@ def calibrate(values: FloatArray, past: Past) -> Calibration | None:
     above = (y[..., None] - values) / _width(values, safe)[..., None]
     above = np.where((known & usable[:, None])[..., None], above, np.nan)
     windows = past.evidence()
-    seen = windows.max() * np.sqrt(max(windows.sum() / windows.max(), 1.0))
+    seen = together(windows)
     every = _own_level(above.reshape(1, -1, len(levels)), levels)[0]
     apart = np.zeros((count, len(levels)))
     if count > 1:

@@ -27,7 +27,7 @@ from foreseal.clock import Frequency
 from foreseal.errors import ModelError
 from foreseal.frame import Panel, shift
 from foreseal.predict import catalogue
-from foreseal.predict.backtest import Makers, Past, Views, look_back, recall
+from foreseal.predict.backtest import LEAST_SHARE, Makers, Past, Views, look_back, recall
 from foreseal.predict.combine import Mixture, guard, weigh
 from foreseal.predict.conformal import Calibration, calibrate
 from foreseal.predict.grid import Grid
@@ -36,6 +36,8 @@ from foreseal.predict.presets import Preset, find
 from foreseal.records import Forecast, quantile_column
 
 BASELINE = "seasonal_naive"
+# Windows without all their outcomes that are added where most series are short.
+SHORT_WINDOWS = 4
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,7 @@ def predict(
     first = now.frame["ds"].min()
     origins = [] if plan.alone else [shift(cutoff, step, -j, now.timezone) for j in range(wanted, 0, -1)]
     if isinstance(first, datetime):
-        # A model that learns from less than half of what is known now says little about one that has it all.
-        origins = [origin for origin in origins if origin - first >= (cutoff - first) / 2]
+        origins = [origin for origin in origins if origin - first >= LEAST_SHARE * (cutoff - first)]
     views = recall(
         lambda origin: now if origin == cutoff else _with_values(panel_at(origin)),
         cutoff,
@@ -177,18 +178,22 @@ def predict_panel(
 def _backs(grid: Grid, h: int, wanted: int) -> list[int]:
     """Past origins, in columns back from the present one, oldest first.
 
-    They lie a horizon apart; where the history is short, closer. The latest one has all its outcomes if
-    possible, for the last steps ahead are the hardest.
+    They lie a horizon apart; where the history is short, closer. The latest one has all its outcomes, for the
+    last steps ahead are the hardest; where most series are too short for that, later ones are added.
     """
-    half = grid.y.shape[1] // 2
+    span = grid.y.shape[1] - np.isfinite(grid.y).argmax(axis=1)
+    longest, usual = (int((1.0 - LEAST_SHARE) * size) for size in (span.max(), np.median(span)))
     day = min((s for s in grid.freq.seasons if s <= h), default=1)
-    latest = min(-(-h // day) * day, half)
+    latest = min(-(-h // day) * day, longest)
     if latest < 1 or wanted < 1:
         return []
-    stride = min(h, (half - latest) // max(wanted - 1, 1))
+    stride = min(h, (longest - latest) // max(wanted - 1, 1))
     season = max((s for s in grid.freq.seasons if s <= stride), default=1)
     stride = max(stride - stride % season, 1)
-    return [back for back in (latest + stride * j for j in range(wanted - 1, -1, -1)) if back <= half]
+    backs = [back for back in (latest + stride * j for j in range(wanted - 1, -1, -1)) if back <= longest]
+    if usual < latest + stride:
+        backs += list(range(latest - 1, max(usual // 2, 1) - 1, -1))[:SHORT_WINDOWS]
+    return backs
 
 
 def _conclude(
@@ -210,17 +215,13 @@ def _conclude(
 
 def _learn(past: Past, plan: Plan, account: Account) -> tuple[Mixture, Calibration | None, Account]:
     """Weights, guard and calibration from past forecasts and their outcomes, and the account of them."""
-    seen = len(past.y)
-    calibrating, guarding = 2 * seen // 5, seen // 5
-    first = past.part(slice(0, seen - calibrating - guarding))
-    second = past.part(slice(seen - calibrating - guarding, seen - calibrating)) if guarding else first
-    last = past.part(slice(seen - calibrating, seen))
-    mixture = guard(weigh(first, plan.baseline), second, plan.baseline)
+    first, second, last = past.split()
+    mixture = guard(weigh(first, plan.baseline), second if len(second.y) else first, plan.baseline)
     calibration = calibrate(mixture.combine(last.values), last)
     account = replace(
         account,
         weights=dict(zip(mixture.members, mixture.weights.mean(axis=0).tolist(), strict=True)),
-        windows=(len(first.y), guarding, calibrating),
+        windows=(len(first.y), len(second.y), len(last.y)),
         guarded=int(mixture.guarded.sum()),
         calibrated=0 if calibration is None else account.series,
         digest=past.digest(),
