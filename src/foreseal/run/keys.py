@@ -132,9 +132,9 @@ def revoke(
 ) -> Changed:
     """Revoke a key of the author's line (the current one, if none is named) from an index of the log on.
 
-    ``since`` is the log's size if not given. ``by`` is the file of a recovery key. Raises `UsageError` for the
-    current key of a line without a recovery key, after which nobody can speak for the author, unless it is
-    meant ``for_good``.
+    ``since`` is the log's size if not given. ``by`` is the file of a recovery key. Raises `UsageError` for
+    the current key of a line without a recovery key, after which nobody can speak for the author, unless it
+    is meant ``for_good``.
     """
     signing = load_key(by, passphrase()) if by else project.author_key()
     key = key or project.settings.seal.author or author_id(public_bytes(project.author_key()))
