@@ -3,7 +3,7 @@
 python -m pretrain generate [--seed S] [--number N] [--out FILE]    one batch of synthetic series
 python -m pretrain train FOLDER [--until BATCH] [--seed S]          begin a run, or go on with it
 python -m pretrain train FOLDER --anneal BATCHES                    let the rate fall; a second state beside
-python -m pretrain evaluate FOLDER|FILE.npz                         development panel
+python -m pretrain evaluate FOLDER                                  development panel
 python -m pretrain export FOLDER                                    weights, ONNX, golden file
 """
 
@@ -50,7 +50,9 @@ def main(argv: list[str] | None = None) -> None:
     verb = verbs.add_parser("evaluate", help="development panel, ratios to the seasonal naive")
     verb.add_argument("folder", type=Path)
     verb.add_argument("--state", default="annealed", choices=("annealed", "latest"))
-    verb.add_argument("--untold", action="store_true", help="let the seasons be detected")
+    verb.add_argument(
+        "--views", default="both", choices=("told", "detected", "both"), help="which seasons to use"
+    )
     verb.set_defaults(run=evaluate)
 
     verb = verbs.add_parser("export", help="averaged weights as .npz and ONNX, and a golden file")
@@ -109,7 +111,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from pretrain.panel import panel
 
     torch.set_num_threads(1)
-    found = report(list(panel()), _network(arguments), told=not arguments.untold)
+    found = report(list(panel()), _network(arguments), arguments.views)
     print(json.dumps(found, indent=1))
 
 
@@ -129,7 +131,7 @@ def _network(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
     from pretrain import checkpoint
     from pretrain.training import Run
 
-    return Run.resume(checkpoint.load(arguments.folder / f"{arguments.state}.pt")).average()
+    return Run.resume(checkpoint.load(arguments.folder / f"{arguments.state}.pt"), new_mix=True).average()
 
 
 if __name__ == "__main__":

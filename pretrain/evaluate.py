@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from foreseal.predict.stage import stage
+from foreseal.predict.closed_form import contexts
+from foreseal.predict.pretrained import PREFERENCE
+from foreseal.predict.stage import Stage, stage
 from pretrain.examples import inputs
-from pretrain.generators import BUCKETS
 from pretrain.network import LEVELS, Network
 from pretrain.panel import Task
 
 Floats = NDArray[np.float64]
 DECILES = tuple(k / 10 for k in range(1, 10))
-
-Forecaster = Callable[[Task, bool], Floats]
-"""Quantiles at DECILES, (series, h, 9); told the seasons or not."""
 
 
 @dataclass(frozen=True)
@@ -32,45 +30,56 @@ class Result:
     outcomes: int
 
 
-def neural(network: Network) -> Forecaster:
+def forecast(task: Task, network: Network, views: str) -> Floats:
+    """Quantiles at DECILES, (series, h, 9), as the package makes them but for the torch forward pass.
+
+    ``views``: the seasons ``told`` by the task, those ``detected``, or ``both``, averaged by their backtest.
+    """
+    told, told_error = _view(task, network, True)
+    if views == "told":
+        return told
+    found, found_error = _view(task, network, False)
+    if views == "detected":
+        return found
+    odds = (np.maximum(told_error, 1e-300) / np.maximum(found_error, 1e-300)) ** PREFERENCE
+    share = (1 / (1 + np.minimum(odds, 1e30)))[:, None, None]
+    return share * told + (1 - share) * found
+
+
+@torch.no_grad()
+def _view(task: Task, network: Network, told: bool) -> tuple[Floats, Floats]:
+    """Quantiles, and the backtest error of the stage's mixture in the series' own units, (series,)."""
     places = [int(np.argmin(np.abs(np.array(LEVELS) - level))) for level in DECILES]
-
-    @torch.no_grad()
-    def forecast(task: Task, told: bool) -> Floats:
-        def head(found: object) -> Floats:
-            tensors = [torch.from_numpy(array) for array in inputs(found).values()]  # type: ignore[arg-type]
-            z: Floats = network(*tensors).numpy().astype(float)[..., places]
-            return z
-
-        return _by_bucket(task, told, head)
-
-    return forecast
+    out, error = np.empty((len(task.histories), task.h, len(DECILES))), np.empty(len(task.histories))
+    for rows, found in _stages(task, told):
+        z = network(*[torch.from_numpy(array) for array in inputs(found).values()]).numpy().astype(float)
+        out[rows] = found.centre[:, None, None] + found.scale[:, None, None] * z[..., places]
+        size = np.abs(found.residuals)
+        known = np.isfinite(size).sum(axis=(1, 2))
+        mean = np.nan_to_num(size).sum(axis=(1, 2)) / np.maximum(known, 1)
+        error[rows] = np.where(known > 0, mean, found.unit) * found.scale
+    return out, error
 
 
-def untrained(task: Task, told: bool) -> Floats:
-    """The stage's own mixture as a point."""
-    return _by_bucket(task, told, lambda found: np.repeat(found.median[..., None], 9, axis=-1).astype(float))  # type: ignore[attr-defined]
-
-
-def _by_bucket(task: Task, told: bool, head: Callable[[object], Floats]) -> Floats:
-    """Each history in the smallest bucket that holds it, or its last 1024 values."""
-    out = np.empty((len(task.histories), task.h, len(DECILES)))
-    largest = max(BUCKETS)
-    lengths = np.array([min(len(x), largest) for x in task.histories])
-    buckets = np.array([min(b for b in BUCKETS if b >= n) for n in lengths])
-    steps = np.arange(1, task.h + 1)
-    for bucket in np.unique(buckets):
-        rows = np.flatnonzero(buckets == bucket)
-        for part in np.array_split(rows, max(1, len(rows) // 128)):
-            y = np.full((len(part), bucket), np.nan)
-            for i, row in enumerate(part):
-                tail = task.histories[row][-bucket:]
-                y[i, bucket - len(tail) :] = tail
-            told_seasons = np.zeros((len(part), 3), np.int64)
-            told_seasons[:, : len(task.seasons)] = [s if s > 1 else 0 for s in task.seasons]
-            found = stage(y, steps, told_seasons if told else None)
-            out[part] = found.centre[:, None, None] + found.scale[:, None, None] * head(found)
+def untrained(task: Task) -> Floats:
+    """The stage's own mixture of the told seasons, (series, h)."""
+    out = np.empty((len(task.histories), task.h))
+    for rows, found in _stages(task, True):
+        out[rows] = found.centre[:, None] + found.scale[:, None] * found.median
     return out
+
+
+def _stages(task: Task, told: bool) -> Iterator[tuple[NDArray[np.int64], Stage]]:
+    longest = max(len(history) for history in task.histories)
+    y = np.full((len(task.histories), longest), np.nan)
+    for row, history in zip(y, task.histories, strict=True):
+        row[longest - len(history) :] = history
+    seasons = tuple(season for season in task.seasons if season > 1)
+    given = np.zeros(3, np.int64)
+    given[: len(seasons)] = seasons
+    steps = np.arange(1, task.h + 1)
+    for rows, part in contexts(y, seasons, 128):
+        yield rows, stage(part, steps, np.tile(given, (len(part), 1)) if told else None)
 
 
 def naive(task: Task) -> Floats:
@@ -88,7 +97,7 @@ def naive(task: Task) -> Floats:
 def judge(task: Task, quantiles: Floats) -> Result:
     """MASE against the in-sample seasonal naive error; WQL = quantile loss over the sum of |outcomes|."""
     season, y = task.seasons[0], task.outcomes
-    scales = np.array([_scale(x[-max(BUCKETS) :], season) for x in task.histories])
+    scales = np.array([_scale(x[-1024:], season) for x in task.histories])
     error = np.nanmean(np.abs(y - quantiles[..., 4]), axis=1)
     counted = scales > 0
     below = y[..., None] - quantiles
@@ -110,13 +119,14 @@ def _scale(history: Floats, season: int) -> float:
     return float(np.nanmean(difference)) if np.isfinite(difference).any() else 0.0
 
 
-def report(tasks: list[Task], network: Network, told: bool = True) -> dict[str, object]:
+def report(tasks: list[Task], network: Network, views: str = "both") -> dict[str, object]:
     """Ratios to the point seasonal naive by task, their geometric means, and pooled shares."""
     rows, logs, pooled, total = {}, [], np.zeros(3), 0
-    ahead = neural(network)
     for task in tasks:
-        base = judge(task, np.repeat(naive(task)[..., None], 9, axis=-1))
-        plain, ours = judge(task, untrained(task, told)), judge(task, ahead(task, told))
+        base, plain = (
+            judge(task, np.repeat(point(task)[..., None], 9, axis=-1)) for point in (naive, untrained)
+        )
+        ours = judge(task, forecast(task, network, views))
         ratios = (ours.mase / base.mase, ours.wql / base.wql, plain.mase / base.mase, plain.wql / base.wql)
         logs.append(np.log(ratios))
         pooled += ours.outcomes * np.array(ours.shares)

@@ -24,7 +24,7 @@ FORMAT = 1
 
 def write(state: dict[str, Any], weights: Path, golden: Path, onnx: Path = ONNX) -> Iterator[Path]:
     """Write ``compact.npz`` and ``compact.json`` (facts and digests), the ONNX file, and the golden file."""
-    run = Run.resume(state)
+    run = Run.resume(state, new_mix=True)
     network = run.average()
     weights.mkdir(parents=True, exist_ok=True)
     facts = {
