@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from foreseal.clock import YEARS, Frequency, parse_duration
+from foreseal.clock import YEARS, Frequency, format_instant, parse_duration
 from foreseal.errors import SettingsError
 from foreseal.exact import MAX_DECIMALS, MAX_LEVEL_DECIMALS, MAX_WHOLE
 from foreseal.options import build, refuse_unknown
@@ -226,6 +226,11 @@ class TargetTable:
                 f"score_bound must be above 0, with at most {MAX_WHOLE} digits before the point: "
                 "it is what a missing forecast scores at worst"
             )
+        if self.commit and self.missing != "bound":
+            raise ValueError(
+                'commit = true needs missing = "bound": who may stay silent about a bad forecast at the price '
+                "of the baseline chooses between the two when the outcome is known"
+            )
         if self.rule in self.also or "wis" in self.also or (self.also and self.rule == "wis"):
             raise ValueError(
                 "also lists other rules of the same kind: 'brier' beside 'log', or 'log' beside 'brier'"
@@ -398,6 +403,23 @@ def parse(tables: Mapping[str, Any], file: Path) -> Settings:
     return settings
 
 
+def _refuse_hindsight(target: TargetTable, settings: Settings, where: str, *, cases: bool) -> None:
+    """Live forecasts are due before outcomes are: series within the horizon, cases before they settle."""
+    if settings.clock.mode == "replay":
+        return
+    for cutoff in target.cutoffs.instants(settings.project.timezone):
+        end = cutoff + target.outcome.deadline
+        if not cases and target.freq:
+            end = target.freq.shift(cutoff, target.horizon)
+        if cutoff + target.deadline > end:
+            raise SettingsError(
+                f"{where} has a deadline after the end of its horizon: a forecast at the cutoff "
+                f"{cutoff:%Y-%m-%d} could be sealed until {format_instant(cutoff + target.deadline)}, when its "
+                "outcome is known.",
+                hint=f"The deadline may lie at {format_instant(end)} at the latest.",
+            )
+
+
 def _check_references(settings: Settings) -> None:
     """Names are plain, for they become file names; those that point at other tables point at something."""
     for kind in ("datasets", "targets", "decisions"):
@@ -427,6 +449,7 @@ def _check_references(settings: Settings) -> None:
                 hint='Say when its values became known: known_at = { delay = "1h" } or { column = "..." }',
             )
         cases = settings.datasets[target.dataset].kind == "cases"
+        _refuse_hindsight(target, settings, where, cases=cases)
         if cases == (target.rule == "wis"):
             raise SettingsError(
                 f"{where} scores {'cases' if cases else 'series'} with {target.rule!r}.",

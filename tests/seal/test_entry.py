@@ -80,7 +80,6 @@ def test_keys_are_ordered_by_utf_16() -> None:
         b' {"a":1}',
         b'{"a":"\\u0041"}',
         b'{"a":"\\/"}',
-        b'{"a":"e\xcc\x81"}',
         b'{"a":"\\ud800"}',
         b'{"a":"\xff"}',
         b"\xef\xbb\xbf{}",
@@ -97,7 +96,7 @@ def test_json_in_any_other_spelling_is_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [1.5, None, {"a": 0.1}, {1: 2}, [b"x"], 2**53, "e\u0301", "\ud800", {"\ud800": 1}],
+    [1.5, None, {"a": 0.1}, {1: 2}, [b"x"], 2**53, "\ud800", {"\ud800": 1}],
 )
 def test_values_without_a_canonical_form_are_refused(value: object) -> None:
     with pytest.raises(Malformed):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import unicodedata
 from hashlib import sha256
 from pathlib import Path
 
@@ -96,11 +95,7 @@ CELL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_s
 
 @given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=5))
 def test_any_text_survives_as_another_csv_reader_sees_it(rows: list[tuple[str, str]]) -> None:
-    try:
-        data = payload.write_csv([("left", "right"), *rows])
-    except Malformed:
-        assert any(not unicodedata.is_normalized("NFC", cell) for row in rows for cell in row)
-        return
+    data = payload.write_csv([("left", "right"), *rows])
     assert payload.read_csv(data) == [("left", "right"), *rows]
     assert [tuple(row) for row in csv.reader(io.StringIO(data.decode()))][1:] == rows
 

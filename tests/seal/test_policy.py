@@ -44,7 +44,8 @@ def test_a_policy_file_names_witnesses_groups_and_a_quorum(signer: Signer) -> No
     lines += [f"witness X{i} {VKEYS[i]}" for i in range(3)]
     lines += [f"witness Y{i} {VKEYS[3 + i]} https://y{i}.example/w" for i in range(3)]
     lines += ["group X 2 X0 X1 X2", "group Y all Y0 Y1 Y2", "group both all X Y", "quorum both"]
-    lines += ["tolerate 3", "own Y0 X1"]
+    lines += ["tolerate 3", "own Z"]
+    lines.insert(7, f"witness Z {VKEYS[6]}")
     policy = parse_policy("\n".join(lines) + "\n")
     assert policy.groups == (
         Group("X", 2, ("X0", "X1", "X2")),
@@ -52,7 +53,7 @@ def test_a_policy_file_names_witnesses_groups_and_a_quorum(signer: Signer) -> No
         Group("both", 2, ("X", "Y")),
     )
     assert policy.witnesses[4].url == "https://y1.example/w"
-    assert (policy.quorum, policy.tolerate, policy.own) == ("both", 3, frozenset({"Y0", "X1"}))
+    assert (policy.quorum, policy.tolerate, policy.own) == ("both", 3, frozenset({"Z"}))
     assert parse_policy(str(policy)) == policy
     assert policy.met({"X0", "X2", "Y0", "Y1", "Y2"})
     assert not policy.met({"X0", "X1", "X2", "Y0", "Y1"})

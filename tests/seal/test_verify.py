@@ -295,6 +295,8 @@ class TestWhatCounts:
         ledger.forecast(about, "baseline", self.model, b"\n")
         good = ledger.forecast(about, "baseline", self.model, series_forecast(0))
         assert good
+        ledger.at += timedelta(hours=1)
+        ledger.outcome(about, series_outcome(0))
         assert self.statuses(ledger, about)["baseline"] == "late"
 
     def test_a_forecast_after_its_outcome_is_late(self, ledger: Ledger, about: dict[str, Any]) -> None:
@@ -485,6 +487,9 @@ def test_a_forecast_must_be_a_commitment_where_the_target_asks_for_one(
 ) -> None:
     ledger.identity()
     ledger.dataset("d", "series")
-    model, declared = ledger.model(), ledger.target("volume", "d", "series", commit=True)
+    model, declared = (
+        ledger.model(),
+        ledger.target("volume", "d", "series", commit=True, missing="bound", score_bound="9"),
+    )
     ledger.forecast(ledger.about("volume", declared, 0), "us", model, series_forecast(0))
     assert "asks for commitments" in verified(ledger, signer)[0]

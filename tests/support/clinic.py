@@ -38,7 +38,7 @@ decimals = 4
 rule = "brier"
 baseline = "prevalence"
 models = ["prevalence"]
-missing = "baseline"
+missing = "bound"
 outcome = {{ deadline = "10d" }}
 score_bound = 1
 commit = {commit}

@@ -40,7 +40,9 @@ STRANGER = private_key("stranger")
 WITNESSES = tuple(
     CosignatureSigner(f"w{i}.example/witness", private_key(f"witness {i}")) for i in range(1, 4)
 )
-KEYS = {author_id(public_bytes(key)): key for key in (AUTHOR, STRANGER, private_key("next"))}
+KEYS = {
+    author_id(public_bytes(key)): key for key in (AUTHOR, STRANGER, private_key("next"), private_key("third"))
+}
 
 
 def sign_body(body: Mapping[str, Any]) -> bytes:

@@ -85,7 +85,7 @@ class Ledger:
             "rule": "wis" if series else "log",
             "also": [] if series else ["brier"],
             "baseline": "seasonal_naive(1)",
-            "missing": "baseline",
+            "missing": "baseline" if series else "bound",
             "score_bound": "" if series else "10",
             "outcome": {"vintage": "latest_at_deadline", "deadline": 86_400},
             "forecasters": [{"name": n, "author": self.author} for n in ("us", "baseline")],

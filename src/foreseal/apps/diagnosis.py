@@ -37,8 +37,8 @@ decimals = 4
 rule = "brier"
 also = ["log"]                        # settled and sealed beside the rule above
 baseline = "prevalence"               # the share of malignant cases so far
-missing = "baseline"
-score_bound = 10                      # log loss of a probability of 0 for what happened
+missing = "bound"                     # silence costs the bound, or one could keep quiet about a bad forecast
+score_bound = 10                      # log loss of a probability of 0 for what happened, and of silence
 commit = true                         # probabilities stay hidden until the label is known
 forecasters = ["us"]
 """

@@ -74,7 +74,9 @@ def sign_entry(kind: str, fields: Mapping[str, object], *, key: Ed25519PrivateKe
         "author": author_id(public_bytes(key)),
         "at": format_instant(at),
     }
-    signature = key.sign(_DOMAIN + jcs.encode(unsigned)).hex()
+    message = _DOMAIN + jcs.encode(unsigned)
+    jcs.refuse_decomposed(unsigned)
+    signature = key.sign(message).hex()
     raw = jcs.encode({**unsigned, "sig": signature})
     parse_entry(raw)
     return raw

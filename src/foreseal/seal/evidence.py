@@ -12,10 +12,10 @@ from pathlib import Path
 
 from foreseal.errors import Malformed, ProofError, Tampered
 from foreseal.merkle import Frontier, leaf_hash
-from foreseal.seal.anchor import MAX_TOKEN, Attestor, Earliest, token_size, unchecked
-from foreseal.seal.box import Box, open_box
+from foreseal.seal.anchor import MAX_TOKEN, Attestor, Earliest, token_path, token_size, unchecked
+from foreseal.seal.box import Box, Numbered, open_box
 from foreseal.seal.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
-from foreseal.seal.cosigned import check_heads, cosigned_size
+from foreseal.seal.cosigned import check_heads, cosigned_path, cosigned_size
 from foreseal.seal.entry import Entry, parse_entry
 from foreseal.seal.history import History
 from foreseal.seal.note import MAX_NOTE, Verifier
@@ -24,7 +24,7 @@ from foreseal.seal.policy import Policy
 from foreseal.seal.problem import Problem
 from foreseal.seal.reader import CHECKPOINT
 from foreseal.seal.receipt import MAX_RECEIPT, SUFFIX, Receipt, parse_receipt
-from foreseal.seal.replay import replay
+from foreseal.seal.replay import replay, unknown_targets
 from foreseal.seal.schema import MAX_PAYLOAD
 from foreseal.seal.tables import PayloadReader
 from foreseal.seal.tiles import ENTRIES, MAX_BUNDLE, bundles_of, read_bundle, tile_path
@@ -84,23 +84,16 @@ def _verify(box: Box, policy: Policy, targets: Collection[str], attest: Attestor
     if tree.root() != checkpoint.root:
         text = f"{CHECKPOINT}: its root is not the root of the {checkpoint.size} entries."
         return refused(Problem(text, "root"), *_name_gaps(entries, leaves))
-    sizes = {name: cosigned_size(name) for name in box.names} if policy.logs else {}
-    try:
-        kept = {size: box.read(name, MAX_NOTE) for name, size in sizes.items() if size is not None}
-    except ProofError as error:
-        return _refused(error, "checkpoint")
+    sizes = map(cosigned_size, box.names if policy.logs else ())
+    kept = Numbered(
+        (size for size in sizes if size is not None), lambda size: box.read(cosigned_path(size), MAX_NOTE)
+    )
     sealing, beside = check_heads(policy, head, kept, leaves)
     attested = attest(_tokens(box), checkpoint.origin, entries)
     times = Earliest(sealing, attested.times) if policy.witnesses else None
     history = replay(entries, _payloads(box), targets, times)
     beside += _check_receipts(box, policy, entries, leaves, history)
-    beside += [
-        Problem(f"no target {name} is declared in this log.", "target-missing")
-        for name in targets
-        if not any(
-            each.entry.kind == "target" and each.entry["name"] == name for each in history.entries.values()
-        )
-    ]
+    beside += unknown_targets(history, targets)
     return conclude(policy, head, history, (), _notes(box, checkpoint), beside, attested)
 
 
@@ -126,18 +119,16 @@ def _read_entries(box: Box, checkpoint: Checkpoint) -> list[bytes]:
     return entries
 
 
-def _tokens(box: Box) -> dict[int, bytes]:
-    tokens = {}
-    for name in box.names:
-        size = token_size(name)
-        if size is not None:
-            try:
-                tokens[size] = box.read(name, MAX_TOKEN)
-            except Malformed as error:
-                if error.code == "container":
-                    raise
-                tokens[size] = b""
-    return tokens
+def _tokens(box: Box) -> Numbered:
+    def read(size: int) -> bytes:
+        try:
+            return box.read(token_path(size), MAX_TOKEN)
+        except Malformed as error:
+            if error.code == "container":
+                raise
+            return b""
+
+    return Numbered((size for size in map(token_size, box.names) if size is not None), read)
 
 
 def _payloads(box: Box) -> PayloadReader:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from foreseal.clock import format_instant
+from foreseal.clock import format_instant, parse_instant
 from foreseal.errors import Malformed, ProofError, Tampered
 from foreseal.seal import payload
 from foreseal.seal.anchor import Times
 from foreseal.seal.entry import Entry, commitment
-from foreseal.seal.identity import JUDGING, Identities, Revocation
+from foreseal.seal.identity import JUDGING, Identities, Revoked
 from foreseal.seal.payload import THROUGHOUT, Row
 from foreseal.seal.problem import Problem
 from foreseal.seal.recompute import check_regret, check_score
@@ -33,14 +33,14 @@ class History:
     entries that no honest writer makes; they count for nothing. ``notes`` are worth knowing. ``revoked`` is
     what later entries revoke; with ``targets``, entries about others are not judged. ``sealing`` says when
     entries were sealed; without it nobody but the author does. ``counted`` are the entries that are neither
-    set aside nor repeated nor at fault.
+    set aside nor repeated nor at fault; ``aside`` are indices of those that a revocation sets aside.
     """
 
     def __init__(
         self,
         read: PayloadReader,
         *,
-        revoked: Mapping[str, Revocation] | None = None,
+        revoked: Revoked | None = None,
         targets: Collection[str] = (),
         sealing: Times | None = None,
     ) -> None:
@@ -61,6 +61,7 @@ class History:
         self.reveals: dict[str, Placed] = {}
         self.approvals: dict[str, list[Placed]] = {}
         self.counted: list[Placed] = []
+        self.aside: list[int] = []
 
     def add(self, entry: Entry, *, contents: bool = True) -> None:
         """Take the next entry of the log.
@@ -68,30 +69,30 @@ class History:
         Without ``contents``, payloads are not opened but for schedules, and scores are not computed again:
         what one's own log holds was judged when it was sealed.
         """
-        placed = Placed(self.size, entry)
+        placed, kind = Placed(self.size, entry), entry.kind
         self._contents = contents
         self.size += 1
-        self.kinds[entry.kind] += 1
+        self.kinds[kind] += 1
         first = self.entries.setdefault(entry.leaf, placed)
         if first is not placed:
             self.notes.append(f"entry {placed.index} repeats entry {first.index} and counts for nothing.")
             return
         try:
-            if entry.kind == "identity":
+            if kind == "identity":
                 counts = self.identities.take(placed.index, entry, self._judged)
             else:
-                counts = self.identities.check(entry.author, placed.index)
+                counts = self.identities.check(entry.author, placed.index) or self._stands(placed)
             if not counts:
+                self.aside.append(placed.index)
                 self.notes.append(f"entry {placed.index} ({_what(entry)}) is set aside by a revocation.")
-            elif entry.kind == "identity":
+            elif kind == "identity":
                 self.counted.append(placed)
-            elif self._is_asked(entry):
-                self._take[entry.kind](self, placed)
+            elif self._is_asked(entry) and self._take[kind](self, placed) is not False:
                 self.counted.append(placed)
         except ProofError as error:
-            where = f"entry {placed.index} ({entry.kind})"
+            where = f"entry {placed.index} ({kind})"
             self.problems.append(Problem.of(error, "rule", where, placed.index))
-        if entry.kind in JUDGING:
+        if kind in JUDGING:
             self._judged = placed.index
 
     def skip(self, problem: Problem) -> None:
@@ -119,11 +120,11 @@ class History:
         deadline; where nobody named witnesses, one that says so itself.
         """
         outcomes = track.outcomes.get(seq)
-        deadline = track.cutoffs[seq] + timedelta(seconds=track.declared.entry["deadline"])
         fallback = Standing("missing")
         for placed in track.forecasts.get((forecaster, seq), ()):
             late = outcomes is not None and placed.index > outcomes[0].index
-            if late or (track.mode == "live" and not self._in_time(placed, deadline)):
+            sealed = self._sealed(placed.index, placed.entry.at)
+            if late or (track.mode == "live" and not _in_time(sealed, track.closes_at(seq))):
                 standing = Standing("late", placed)
             else:
                 standing = self._revealed(track, placed)
@@ -150,9 +151,26 @@ class History:
         given = (self.standing(track, name, seq).rows or () for name in track.forecasters)
         return {row[: track.terms.keys] for rows in given for row in rows}
 
-    def _in_time(self, placed: Placed, deadline: datetime) -> bool:
-        sealed = self._sealing.time(placed.index) if self._sealing else placed.entry.at
-        return sealed is not None and sealed <= deadline
+    def _sealed(self, index: int, at: datetime) -> datetime | None:
+        """When the entry at an index was sealed: as it claims, ``at``,  if no witness does."""
+        return self._sealing.time(index) if self._sealing else at
+
+    def _stands(self, placed: Placed) -> bool:
+        """Whether a forecast counts although its key is void.
+
+        Live, a revocation that was sealed after the deadline sets none aside: its author could have seen the
+        outcome, and would choose between a failed forecast and the next one.
+        """
+        entry, keys = placed.entry, self.identities
+        track = self.tracks.get(entry["declared"]) if entry.kind == "forecast" else None
+        if track is None or track.mode != "live" or entry["seq"] >= len(track.cutoffs):
+            return False
+        closes = track.closes_at(entry["seq"])
+        in_time = (
+            _in_time(self._sealed(void.index, void.at), closes)
+            for void in keys.void(entry.author, placed.index)
+        )
+        return keys.current(entry.author) == entry.author and not any(in_time)
 
     def _revealed(self, track: Track, placed: Placed) -> Standing:
         entry = placed.entry
@@ -188,22 +206,24 @@ class History:
 
     def _at(self, placed: Placed, *, own: bool) -> Track:
         """The track that an entry about a target and cutoff belongs to."""
-        entry = placed.entry
-        track = self.tracks.get(entry["declared"])
-        if track is None or track.name != entry["target"]:
-            raise Malformed(f"the target {entry['target']} is not declared before it.", code="reference")
-        if entry["seq"] >= len(track.cutoffs):
+        entry, fields = placed.entry, placed.entry.fields
+        track = self.tracks.get(fields["declared"])
+        if track is None or track.name != fields["target"]:
+            raise Malformed(f"the target {fields['target']} is not declared before it.", code="reference")
+        if fields["seq"] >= len(track.cutoffs):
             raise Malformed(
-                f"{track.name} has {len(track.cutoffs)} cutoffs, none numbered {entry['seq']}.",
+                f"{track.name} has {len(track.cutoffs)} cutoffs, none numbered {fields['seq']}.",
                 code="reference",
             )
-        cutoff = format_instant(track.cutoffs[entry["seq"]])
-        if entry["cutoff"] != cutoff:
+        cutoff = track.cutoffs[fields["seq"]]
+        if parse_instant(fields["cutoff"]) != cutoff:
             raise Malformed(
-                f"cutoff {entry['seq']} of {track.name} is {cutoff}, not {entry['cutoff']}.", code="reference"
+                f"cutoff {fields['seq']} of {track.name} is {format_instant(cutoff)}, "
+                f"not {fields['cutoff']}.",
+                code="reference",
             )
-        if entry["mode"] != track.mode:
-            raise Malformed(f"{track.name} is declared as {track.mode}, not {entry['mode']}.")
+        if fields["mode"] != track.mode:
+            raise Malformed(f"{track.name} is declared as {track.mode}, not {fields['mode']}.")
         if own and not self.identities.same(entry.author, track.declared.entry.author):
             raise Malformed(f"only the author of {track.name} settles it.")
         return track
@@ -245,6 +265,8 @@ class History:
         track = Track(placed, Terms.of(entry.fields), cutoffs)
         if not track.ends:
             raise Malformed("it settles after the year 9999.")
+        if track.mode == "live" and not track.foresees:
+            raise Malformed("its deadline lies after the end of its horizon, when the outcome is known.")
         self.tracks[entry.leaf] = track
 
     def _forecast(self, placed: Placed) -> None:
@@ -267,7 +289,7 @@ class History:
         if self._contents and self._revealed(track, placed).status == "malformed":
             self.notes.append(f"entry {placed.index} is a forecast by {name} that is not well formed.")
 
-    def _reveal(self, placed: Placed) -> None:
+    def _reveal(self, placed: Placed) -> bool:
         entry = placed.entry
         forecast = self._reference(entry["forecast"], "forecast").entry
         digest = bytes.fromhex(entry["payload"]["sha256"])
@@ -275,9 +297,17 @@ class History:
         author = self.identities.same(forecast.author, entry.author)
         if not author or forecast.fields.get("commitment") != opened:
             raise Tampered("it does not open the commitment that it refers to.", code="commitment")
+        track = self.tracks.get(forecast["declared"])
+        if track is not None and forecast["seq"] in track.scores:
+            track.belated.append((forecast["forecaster"], forecast["seq"]))
+            self.notes.append(
+                f"entry {placed.index} reveals a forecast after its score; it counts for nothing."
+            )
+            return False
         if self._contents:
             self._tables.data(entry["payload"])
         self.reveals.setdefault(forecast.leaf, placed)
+        return True
 
     def _outcome(self, placed: Placed) -> None:
         entry, track = placed.entry, self._at(placed, own=True)
@@ -306,16 +336,39 @@ class History:
         if early:
             self.notes.append(f"entry {placed.index}: {early} outcomes were already known at the cutoff.")
 
-    def _score(self, placed: Placed) -> None:
+    def _score(self, placed: Placed) -> bool:
         entry, track = placed.entry, self._at(placed, own=True)
         outcome = self._reference(entry["outcome"], "outcome")
         if outcome not in track.outcomes.get(entry["seq"], ()):
             raise Malformed("the outcome it refers to is not of this target and cutoff.")
+        before = track.scores.get(entry["seq"], [])
+        if any(each.entry["outcome"] == entry["outcome"] for each in before):
+            track.again.append(entry["seq"])
+            self.notes.append(
+                f"entry {placed.index} is a second score of one outcome, of cutoff {entry['seq']} of "
+                f"{track.name}; entry {before[0].index} counts."
+            )
+            return False
         if self._contents:
             check_score(self, track, outcome, entry, self._tables.data(entry["payload"]))
         for each in entry["decisions"]:
             check_regret(entry, self._reference(each["decision"], "decision").entry, each)
-        track.scores.setdefault(entry["seq"], []).append(placed)
+        if self._contents and track.mode == "live" and not before:
+            self._look_back(track, outcome, entry)
+        track.scores[entry["seq"]] = [*before, placed]
+        return True
+
+    def _look_back(self, track: Track, outcome: Placed, score: Entry) -> None:
+        """Count the outcome values that were known before the forecasts that they score were sealed."""
+        known = [row[-1] for row in self._tables.rows(track.terms.outcome, outcome.entry["payload"])]
+        for each in score["scores"]:
+            if each["status"] == "scored":
+                forecast = self.entries[each["forecast"]]
+                sealed = self._sealed(forecast.index, forecast.entry.at)
+                assert sealed is not None, "what nobody has dated is late"
+                early, of = track.hindsight.get(each["forecaster"], (0, 0))
+                early += sum(at < sealed for at in known)
+                track.hindsight[each["forecaster"]] = (early, of + len(known))
 
     def _decision(self, placed: Placed) -> None:
         entry = placed.entry
@@ -341,7 +394,8 @@ class History:
         count = len(placed.entry["subjects"])
         self.notes.append(f"entry {placed.index}: {count} subjects of {name} are erased, says its author.")
 
-    _take: Mapping[str, Callable[[History, Placed], None]] = {
+    # False: it is noted, and counts for nothing.
+    _take: Mapping[str, Callable[[History, Placed], bool | None]] = {
         "dataset": _dataset,
         "model": _model,
         "target": _target,
@@ -353,6 +407,10 @@ class History:
         "approval": _approval,
         "erasure": _erasure,
     }
+
+
+def _in_time(sealed: datetime | None, deadline: datetime) -> bool:
+    return sealed is not None and sealed <= deadline
 
 
 def _what(entry: Entry) -> str:

@@ -7,7 +7,7 @@ recovery key, declared beforehand, can rotate and revoke and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -32,10 +32,15 @@ _IDENTITY = b'"kind":"identity"'
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """A key is void from the index ``holds`` on; the entry at ``index`` said so."""
+    """A key is void from the index ``holds`` on; the entry at ``index`` said so; it claims to be of ``at``."""
 
     holds: int
     index: int
+    at: datetime
+
+
+Revoked = Mapping[str, tuple[Revocation, ...]]
+"""All revocations of each key, in the order of the log."""
 
 
 def sign_rotation(
@@ -57,18 +62,16 @@ class Identities:
     """The keys of a log after the identity entries taken so far.
 
     ``revoked`` may hold from the start what later entries will revoke (:func:`find_revocations`), because a
-    revocation reaches back.
+    revocation reaches back. Which key is a line's current one never depends on what comes later.
     """
 
-    revoked: dict[str, Revocation] = field(default_factory=dict)
+    revoked: dict[str, tuple[Revocation, ...]] = field(default_factory=dict)
     lines: dict[str, str] = field(default_factory=dict)
     _current: dict[str, str] = field(default_factory=dict)
     _recovery: dict[str, set[str]] = field(default_factory=dict)
     _rotated: dict[str, int] = field(default_factory=dict)
-    _settled: frozenset[str] = frozenset()
-
-    def __post_init__(self) -> None:
-        self._settled = frozenset(self.revoked)
+    _handed: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Key to the key before it that consented to it, and where."""
 
     def line(self, key: str) -> str:
         """The first key of the line that a key belongs to; the key itself if it is unknown."""
@@ -86,6 +89,10 @@ class Identities:
         """The key that replaced a key, or itself; None if the key is unknown."""
         return self._current.get(self.line(key))
 
+    def void(self, key: str, index: int) -> tuple[Revocation, ...]:
+        """The revocations by which a key is void at an index, in the order of the log."""
+        return tuple(each for each in self.revoked.get(key, ()) if each.holds <= index)
+
     def check(self, author: str, index: int) -> bool:
         """Whether an entry by ``author`` at ``index`` counts; False if a later revocation sets it aside.
 
@@ -93,10 +100,10 @@ class Identities:
         """
         if author not in self.lines:
             raise Malformed(f"its author {author} has no identity in this log.", code="identity")
-        void = self.revoked.get(author)
-        if void and void.index < index:
-            raise Malformed(f"its author's key was revoked in entry {void.index}.", code="revoked")
-        if void and void.holds <= index:
+        void = self.void(author, index)
+        if void and void[0].index < index:
+            raise Malformed(f"its author's key was revoked in entry {void[0].index}.", code="revoked")
+        if void:
             return False
         if self.current(author) != author:
             raise Malformed(f"its author's key was replaced by {self.current(author)}.", code="revoked")
@@ -125,8 +132,7 @@ class Identities:
 
     def _speaks(self, key: str, index: int) -> bool:
         """Whether a key could speak as far as the entries before ``index`` tell."""
-        void = self.revoked.get(key)
-        return self.current(key) == key and not (void and void.index < index)
+        return self.current(key) == key and all(each.index >= index for each in self.revoked.get(key, ()))
 
     def _rotate(self, index: int, entry: Entry) -> bool:
         key, previous = entry["key"], entry["previous"]
@@ -146,12 +152,12 @@ class Identities:
                 f"the rotation is signed neither by {previous}, as the current key, nor by a recovery key.",
                 code="signature",
             )
-        self.lines[key], void = line, self.revoked.get(previous)
-        if by == previous and void and void.holds <= index:
-            # Whoever held the key by then is not its owner, and neither is who they handed it to.
-            self.revoked.setdefault(key, Revocation(index, void.index))
-            return False
+        self.lines[key] = line
         self._current[line], self._rotated[line] = key, index
+        if by == previous:
+            self._handed[key] = (previous, index)
+        if by == previous and self.void(previous, index):
+            return False
         self._recover(line, entry)
         return True
 
@@ -160,23 +166,28 @@ class Identities:
         if key not in self.lines:
             raise Malformed(f"the key {key} has no identity in this log.", code="identity")
         line = self.line(key)
-        recovers, void = author in self._recovery[line], self.revoked.get(author)
-        if not recovers and void and void.holds <= index < void.index:
+        recovers, void = author in self._recovery[line], self.void(author, index)
+        if not recovers and void and void[0].index > index:
             return False
         if not recovers and not (self.same(author, key) and self._speaks(author, index)):
             raise Malformed(f"{author} has no right to revoke {key}.", code="identity")
         if entry["from"] > index:
             raise Malformed("a revocation does not begin after the entry that says so.", code="identity")
-        if key in self._settled:
-            return True
-        # Only a recovery key reaches back behind the rotation that made the present key the current one.
-        least = judged + 1 if recovers else max(judged, self._rotated.get(line, -1)) + 1
-        found, known = Revocation(max(entry["from"], least), index), self.revoked.get(key)
-        self.revoked[key] = replace(known, holds=min(known.holds, found.holds)) if known else found
+        if all(each.index != index for each in self.revoked.get(key, ())):
+            # Only a recovery key reaches back behind the rotation that made the present key the current one.
+            least = judged + 1 if recovers else max(judged, self._rotated.get(line, -1)) + 1
+            self._void(key, Revocation(max(entry["from"], least), index, entry.at))
         return True
 
+    def _void(self, key: str, found: Revocation) -> None:
+        self.revoked[key] = (*self.revoked.get(key, ()), found)
+        # Whoever held the key by then is not its owner, and neither is who they handed it to.
+        for following, (previous, at) in self._handed.items():
+            if previous == key and found.holds <= at:
+                self._void(following, Revocation(at, found.index, found.at))
 
-def find_revocations(raws: Iterable[bytes]) -> dict[str, Revocation]:
+
+def find_revocations(raws: Iterable[bytes]) -> dict[str, tuple[Revocation, ...]]:
     """What the identity entries of a whole log revoke, by key.
 
     A revocation holds from the index it names, but not back behind the last outcome or score before it:

@@ -1,7 +1,8 @@
-"""Canonical JSON (RFC 8785) without its pits: no floats, no null, no duplicate keys, NFC text only.
+"""Canonical JSON (RFC 8785) without its pits: no floats, no null, no duplicate keys.
 
 Integers stay within the range that every JSON reader holds exactly; numbers with a fraction are decimal
-strings. A value has one encoding, so bytes that decode must encode back to the same bytes.
+strings. A value has one encoding, so bytes that decode must encode back to the same bytes. Who writes uses
+Unicode normal form C (:func:`refuse_decomposed`); who reads does not ask: versions of Unicode differ in it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,18 @@ def encode(value: object) -> bytes:
         raise Malformed("a text holds half of a surrogate pair.") from None
 
 
+def refuse_decomposed(value: object) -> None:
+    """Raise `Malformed` if a text in a value is not in Unicode normal form C: two would look the same."""
+    if isinstance(value, str):
+        if not unicodedata.is_normalized("NFC", value):
+            raise Malformed(f"the text {value[:40]!r} is not in Unicode normal form C.")
+    elif isinstance(value, Mapping):
+        refuse_decomposed([*value.keys(), *value.values()])
+    elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        for each in value:
+            refuse_decomposed(each)
+
+
 def decode(data: bytes, *, bounded: bool = True) -> object:
     """Strict inverse of :func:`encode`. Raises `Malformed` for what would not print back the same.
 
@@ -45,7 +58,7 @@ def decode(data: bytes, *, bounded: bool = True) -> object:
     except (ValueError, RecursionError) as error:
         raise Malformed(f"this is not JSON: {error}.") from None
     if text.isascii():
-        # Then keys sort the same in UTF-8 and UTF-16, and all text is in normal form C.
+        # Then keys sort the same in UTF-8 and UTF-16.
         if bounded:
             _check((value,), 0)
         same = _ASCII.encode(value) == text
@@ -106,8 +119,6 @@ def _encode(value: object, parts: list[str], depth: int) -> None:
 
 
 def _text(value: str) -> str:
-    if not unicodedata.is_normalized("NFC", value):
-        raise Malformed(f"the text {value[:40]!r} is not in Unicode normal form C.")
     return encode_basestring(value)
 
 

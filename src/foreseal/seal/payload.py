@@ -70,12 +70,12 @@ class Layout:
 
     def decode(self, data: bytes) -> list[Row]:
         """Rows of values; `Malformed` for anything but the bytes that :meth:`encode` gives."""
-        table = read_csv(data)
-        if table[0] != self.header:
+        header, found = ",".join(self.header), data.partition(b"\n")[0]
+        if found != header.encode():
             raise Malformed(
-                f"a {self.name} payload has the header {','.join(table[0])[:200]!r}, "
-                f"not {','.join(self.header)!r}."
+                f"a {self.name} payload has the header {found.decode(errors='replace')[:200]!r}, not {header!r}."
             )
+        table = read_csv(data, len(self.columns))
         values = self._read(table[1:])
         self._check_order(values)
         return values
@@ -167,19 +167,24 @@ def decision() -> Layout:
 
 def write_csv(table: Iterable[Sequence[str]]) -> bytes:
     """Canonical CSV of a header and rows of cells."""
-    lines = [",".join(map(_quote, row)) + "\n" for row in table]
-    text = "".join(lines)
-    _check_text(text, len(lines))
     try:
-        return text.encode()
+        return _spelled(table).encode()
     except UnicodeEncodeError:
         raise Malformed("a payload holds half of a surrogate pair.") from None
 
 
-def read_csv(data: bytes) -> list[tuple[str, ...]]:
-    """Header and rows; `Malformed` unless these are the bytes that :func:`write_csv` gives."""
+def read_csv(data: bytes, width: int) -> list[tuple[str, ...]]:
+    """Header and rows of ``width`` cells; `Malformed` unless :func:`write_csv` gives these bytes.
+
+    Numbers are compared before anything is taken apart: a cell takes many times its bytes.
+    """
     if len(data) > MAX_PAYLOAD:
         raise Malformed(f"a payload has {len(data)} bytes; the limit is {MAX_PAYLOAD}.")
+    rows = data.count(b"\n") - 1
+    if rows > MAX_ROWS:
+        raise Malformed(f"a payload has {rows} rows; the limit is {MAX_ROWS}.")
+    if b'"' not in data and data.count(b",") != (width - 1) * (rows + 1):
+        raise Malformed(f"a payload does not have {width} cells in every row.")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -192,17 +197,22 @@ def read_csv(data: bytes) -> list[tuple[str, ...]]:
         # Then cells are what lies between commas, and print back the same.
         _check_text(text, len(lines))
         return [tuple(line.split(",")) for line in lines]
-    table = [tuple(_cells(line)) if '"' in line else tuple(line.split(",")) for line in lines]
-    if write_csv(table) != data:
+    table = [tuple(_cells(line, width)) for line in lines]
+    if _spelled(table) != text:
         raise Malformed("a payload is not in its canonical form.")
     return table
+
+
+def _spelled(table: Iterable[Sequence[str]]) -> str:
+    lines = [",".join(map(_quote, row)) + "\n" for row in table]
+    text = "".join(lines)
+    _check_text(text, len(lines))
+    return text
 
 
 def _check_text(text: str, lines: int) -> None:
     if text.count("\n") != lines or _CONTROL.search(text):
         raise Malformed("a payload holds a control character.")
-    if not unicodedata.is_normalized("NFC", text):
-        raise Malformed("a payload is not in Unicode normal form C.")
 
 
 def _quote(cell: str) -> str:
@@ -211,10 +221,12 @@ def _quote(cell: str) -> str:
     return cell
 
 
-def _cells(line: str) -> list[str]:
+def _cells(line: str, width: int) -> list[str]:
     # Each cell is taken as it could only have been written; the caller compares what it prints to.
+    if '"' not in line:
+        return line.split(",", width)
     cells, rest = [], line
-    while True:
+    while len(cells) <= width:
         if rest.startswith('"'):
             end = 1
             while (end := rest.find('"', end)) >= 0 and rest[end + 1 : end + 2] == '"':
@@ -230,8 +242,9 @@ def _cells(line: str) -> list[str]:
             cells.append(cell)
             rest = rest[len(cell) :]
         if not rest:
-            return cells
+            break
         rest = rest[1:]
+    return cells
 
 
 def _keys(cells: Sequence[str]) -> list[bytes]:
@@ -304,9 +317,14 @@ class Payloads:
         return self.folder / "payload" / "sha256" / digest
 
     def put(self, data: bytes) -> dict[str, str | int]:
-        """Store the bytes durably; returns ``{"sha256": ..., "size": ...}`` as an entry refers to them."""
+        """Store the bytes durably; returns ``{"sha256": ..., "size": ...}`` as an entry refers to them.
+
+        Text must be in Unicode normal form C. Readers do not ask for that: versions of Unicode differ in it.
+        """
         if len(data) > MAX_PAYLOAD:
             raise Malformed(f"a payload has {len(data)} bytes; the limit is {MAX_PAYLOAD}.")
+        if not data.isascii() and not unicodedata.is_normalized("NFC", data.decode(errors="replace")):
+            raise Malformed("a payload is not in Unicode normal form C.")
         digest = sha256(data).hexdigest()
         path = self.path(digest)
         if not path.is_file() or path.read_bytes() != data:

@@ -10,7 +10,8 @@
     own c
 
 ``tolerate`` and ``own`` are lines of ours: how many of the witnesses may collude with the log, and which of
-them its own operator runs. A quorum that those colluders could give to two different trees is refused.
+them its own operator runs. These have no weight, neither in a quorum nor for time. A quorum that colluders
+could give to two different trees is refused.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ class Policy:
 
     def met(self, by: Collection[str]) -> bool:
         """Whether cosignatures by these witnesses are a quorum."""
-        return self.quorum == NONE or met(self._parts, self.quorum, by)
+        return self.quorum == NONE or met(self._parts, self.quorum, set(by) - self.own)
 
     def time(self, cosignatures: Mapping[str, datetime]) -> datetime | None:
         """The sealing time: by then, ``tolerate`` liars apart, a witness had seen it.
@@ -159,26 +160,33 @@ class Policy:
         """What a checkpoint with these cosignatures lacks, in words; empty if it lacks nothing."""
         if self.met(by):
             return ""
-        absent = [each.name for each in self.witnesses if each.name not in by]
+        others = [each.name for each in self.witnesses if each.name not in self.own]
+        absent = [name for name in others if name not in by]
         part = self._parts[self.quorum]
         need = f"{part.need} of {len(part.members)}" if isinstance(part, Group) else "1 of 1"
         return (
-            f"the quorum has not cosigned it yet: {len(set(by))} of {len(self.witnesses)} witnesses have, "
-            f"and {self.quorum} needs {need}; no cosignature by {', '.join(absent)}"
+            f"the quorum has not cosigned it yet: {len(others) - len(absent)} of {len(others)} witnesses "
+            f"have, and {self.quorum} needs {need}; no cosignature by {', '.join(absent)}"
         )
 
     def overlap(self) -> int:
-        """The fewest witnesses that any two quorums share."""
-        return 0 if self.quorum == NONE else overlap(self._parts, self.quorum)
+        """The fewest witnesses, none of them the operator's own, that any two quorums share."""
+        return 0 if self.quorum == NONE else overlap(self._parts, self.quorum, self.own) or 0
 
     def _refuse_weak(self) -> None:
         if self.tolerate < 0:
             raise SettingsError(f"the policy tolerates {self.tolerate} witnesses; that is no number.")
         if self.quorum == NONE or self.overlap() > self.tolerate:
             return
+        if overlap(self._parts, self.quorum, self.own) is None:
+            raise SettingsError(
+                f"the quorum {self.quorum} cannot be had without {', '.join(sorted(self.own))}, which the "
+                "log's operator runs: these count for nothing.",
+                hint="Name witnesses that others run, or ask for fewer.",
+            )
         part, f = self._parts[self.quorum], self.tolerate
         if isinstance(part, Group) and all(isinstance(self._parts[name], Witness) for name in part.members):
-            k, n = part.need, len(part.members)
+            k, n = part.need, len(set(part.members) - self.own)
             least = (n + f) // 2 + 1
             raise SettingsError(
                 f"a quorum of {k} of {n} witnesses is too weak if {f} of them may collude with the log: two "

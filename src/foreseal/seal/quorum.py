@@ -52,14 +52,16 @@ def met(parts: Parts, name: str, by: Collection[str]) -> bool:
     return sum(met(parts, member, by) for member in part.members) >= part.need
 
 
-def overlap(parts: Parts, name: str) -> int:
-    """The fewest witnesses that any two sets satisfying a witness or group share.
+def overlap(parts: Parts, name: str, own: Collection[str] = ()) -> int | None:
+    """The fewest witnesses that any two sets satisfying a witness or group share; None if none satisfies it.
 
-    No name is a member twice, so groups are disjoint: two choices of k of n members have at least 2k - n in
-    common, at worst those members whose own sets share the fewest.
+    ``own`` witnesses are in no set. No name is a member twice, so groups are disjoint: two choices of k of n
+    members have at least 2k - n in common, at worst those members whose own sets share the fewest.
     """
     part = parts[name]
     if isinstance(part, Witness):
-        return 1
-    common = max(2 * part.need - len(part.members), 0)
-    return sum(sorted(overlap(parts, member) for member in part.members)[:common])
+        return None if name in own else 1
+    shared = [each for each in (overlap(parts, member, own) for member in part.members) if each is not None]
+    if len(shared) < part.need:
+        return None
+    return sum(sorted(shared)[: max(2 * part.need - len(shared), 0)])

@@ -43,34 +43,43 @@ def skipped_cutoffs(history: History) -> Iterator[Problem]:
             )
 
 
+def unknown_targets(history: History, targets: Iterable[str]) -> Iterator[Problem]:
+    """Targets that were asked for, and that no entry declares."""
+    declared = {each.entry["name"] for each in history.entries.values() if each.entry.kind == "target"}
+    for name in targets:
+        if name not in declared:
+            yield Problem(f"no target {name} is declared in this log.", "target-missing")
+
+
 def _name_left_out(history: History) -> None:
     """Where no payload about a target is there, say that once, at its declaration."""
     if not any(problem.code == "payload-missing" for problem in history.problems):
         return
-    for leaf, track in history.tracks.items():
-        about = [each for each in history.entries.values() if each.entry.fields.get("declared") == leaf]
-        needs = [each.entry for each in about if "payload" in each.entry.fields]
-        if not needs or any(history.has_payload(entry) for entry in needs):
-            continue
-        history.left_out.add(leaf)
-        rest = [each for each in history.problems if not _is_about(history, each, leaf)]
-        at = track.declared.index
-        rest.append(
-            Problem(
-                f"entry {at} (target): the declared target {track.name} is left out: "
-                "no payload of its entries is there.",
-                "target-missing",
-                at,
-            )
-        )
-        history.problems = sorted(rest, key=lambda each: -1 if each.entry is None else each.entry)
-    for leaf in history.left_out:
-        history.tracks.pop(leaf, None)
-
-
-def _is_about(history: History, problem: Problem, leaf: str) -> bool:
-    placed = next((each for each in history.entries.values() if each.index == problem.entry), None)
-    return placed is not None and leaf in _declared(history, placed.entry)
+    needs: dict[str, list[Entry]] = {}
+    for each in history.entries.values():
+        if "payload" in each.entry.fields:
+            needs.setdefault(each.entry.fields.get("declared", ""), []).append(each.entry)
+    left_out = [
+        (leaf, track)
+        for leaf, track in history.tracks.items()
+        if leaf in needs and not any(map(history.has_payload, needs[leaf]))
+    ]
+    if not left_out:
+        return
+    gone = {leaf for leaf, _ in left_out}
+    history.left_out |= gone
+    at = {each.index: each.entry for each in history.entries.values()}
+    rest = [
+        problem
+        for problem in history.problems
+        if problem.entry not in at or gone.isdisjoint(_declared(history, at[problem.entry]))
+    ]
+    for leaf, track in left_out:
+        index = track.declared.index
+        text = f"entry {index} (target): the declared target {track.name} is left out: "
+        rest.append(Problem(f"{text}no payload of its entries is there.", "target-missing", index))
+        del history.tracks[leaf]
+    history.problems = sorted(rest, key=lambda each: -1 if each.entry is None else each.entry)
 
 
 def _declared(history: History, entry: Entry) -> Iterator[str]:

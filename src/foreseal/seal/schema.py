@@ -248,6 +248,8 @@ def _check_target(entry: Mapping[str, Any]) -> None:
         raise Malformed(f"target.score_bound has more than {MAX_WHOLE} digits before the point.")
     if not bound and (entry["missing"] == "bound" or "log" in (entry["rule"], *also)):
         raise Malformed("target.score_bound is needed by missing = 'bound' and by the log score.")
+    if entry["commit"] and entry["missing"] != "bound":
+        raise Malformed("target.missing is 'bound' where forecasts are commitments: silence must cost.")
     names = [each["name"] for each in entry["forecasters"]]
     if len(set(names)) != len(names) or BASELINE not in names:
         raise Malformed(f"target.forecasters: names are unique, and {BASELINE!r} is one of them.")

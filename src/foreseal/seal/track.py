@@ -40,6 +40,13 @@ class Track:
     forecasts: dict[tuple[str, int], list[Placed]] = field(default_factory=dict)
     outcomes: dict[int, list[Placed]] = field(default_factory=dict)
     scores: dict[int, list[Placed]] = field(default_factory=dict)
+    """The first of each cutoff stands; further ones are of revised outcomes."""
+    again: list[int] = field(default_factory=list)
+    """Cutoffs that were scored again by the same outcome."""
+    belated: list[tuple[str, int]] = field(default_factory=list)
+    """Forecasts, by forecaster and cutoff, that were revealed after the score."""
+    hindsight: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Outcome values, by forecaster, that were known before the forecast was sealed, of how many."""
     name: str = field(init=False)
     mode: str = field(init=False)
     """``live`` or ``replay``."""
@@ -58,17 +65,30 @@ class Track:
         """Whether its deadlines can be written: an instant lies before the year 10000."""
         try:
             self.settles_at(len(self.cutoffs) - 1)
-            _ = self.cutoffs[-1] + timedelta(seconds=self.declared.entry["deadline"])
+            self.closes_at(len(self.cutoffs) - 1)
         except (OverflowError, ValueError):
             return False
         return True
 
+    @property
+    def foresees(self) -> bool:
+        """Whether every forecast is due before its horizon ends; cases end when they settle."""
+        return all(
+            self.closes_at(seq) <= (self._end(seq) if self._freq else self.settles_at(seq))
+            for seq in range(len(self.cutoffs))
+        )
+
+    def closes_at(self, seq: int) -> datetime:
+        """By when a forecast at a cutoff must be sealed."""
+        return self.cutoffs[seq] + timedelta(seconds=self.declared.entry["deadline"])
+
     def settles_at(self, seq: int) -> datetime:
         """When the outcome of a cutoff is fixed."""
-        target, end = self.declared.entry, self.cutoffs[seq]
-        if self._freq:
-            end = self._freq.shift(end, target["horizon"])
-        return end + timedelta(seconds=target["outcome"]["deadline"])
+        return self._end(seq) + timedelta(seconds=self.declared.entry["outcome"]["deadline"])
+
+    def _end(self, seq: int) -> datetime:
+        end = self.cutoffs[seq]
+        return self._freq.shift(end, self.declared.entry["horizon"]) if self._freq else end
 
 
 def score_fields(

@@ -20,13 +20,14 @@ from foreseal.seal.cosigned import check_heads, read_cosigned, time_statements
 from foreseal.seal.disk import read_file
 from foreseal.seal.entry import Entry, parse_entry
 from foreseal.seal.history import History
+from foreseal.seal.listing import listed
 from foreseal.seal.note import MAX_NOTE, Verifier
 from foreseal.seal.payload import Payloads
 from foreseal.seal.policy import Cosigned, Policy
 from foreseal.seal.problem import Problem
 from foreseal.seal.reader import CHECKPOINT
 from foreseal.seal.receipt import parse_receipt
-from foreseal.seal.replay import replay, skipped_cutoffs
+from foreseal.seal.replay import replay, skipped_cutoffs, unknown_targets
 from foreseal.seal.track import Track
 
 UNNAMED = "consistent, but by a key you have not named"
@@ -133,7 +134,8 @@ def verify_log(
 
     found = replay(entries, read, targets, times)
     audit_rest(audit, folder, head.checkpoint.size, held)
-    return conclude(policy, head, found, audit.problems, audit.notes, beside if sound else (), attested)
+    beside = [*beside, *unknown_targets(found, targets)] if sound else []
+    return conclude(policy, head, found, audit.problems, audit.notes, beside, attested)
 
 
 def refused(*problems: Problem) -> Verdict:
@@ -218,7 +220,7 @@ def _statements(
             )
     if size:
         lines.append(f"revocations known up to entry {size - 1}")
-    return (*lines, *map(_summary, history.tracks.values()), NOT_SHOWN)
+    return (*lines, *map(_summary, history.tracks.values()), *listed(history), NOT_SHOWN)
 
 
 def _in_time(track: Track, attested: Attested) -> str:
@@ -240,7 +242,7 @@ def _summary(track: Track) -> str:
         said = {seq for forecaster, seq in track.forecasts if forecaster == name}
         missed = {"missing": sorted(set(track.outcomes) - said)}
         for seq, scores in sorted(track.scores.items()):
-            status = next(each["status"] for each in scores[-1].entry["scores"] if each["forecaster"] == name)
+            status = next(each["status"] for each in scores[0].entry["scores"] if each["forecaster"] == name)
             if status not in ("scored", "missing"):
                 missed.setdefault(status, []).append(seq)
         gaps = "; ".join(f"{status}: {_numbers(seqs)}" for status, seqs in missed.items() if seqs)
