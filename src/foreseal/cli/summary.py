@@ -126,6 +126,8 @@ def show_records(terminal: Terminal, project: Project) -> list[dict[str, Any]]:
             )
         for rule, (mean, baseline) in record.also.items():
             terminal.say(f"  {record.target}: {rule} score {mean:.4g}, baseline {baseline:.4g}")
+        if record.comparison is not None and record.settled:
+            terminal.say(f"  {record.target}: {record.comparison.sentence(record.forecaster, 'baseline')}")
         if record.values:
             terminal.say(
                 f"  {record.target}: of {record.values} outcome values {record.witnessed} are witnessed, "
@@ -149,6 +151,7 @@ def record_dict(record: Any) -> dict[str, Any]:
         "also": {rule: {"mean": mean, "baseline": base} for rule, (mean, base) in record.also.items()},
         "values": record.values,
         "witnessed": record.witnessed,
+        "comparison": _comparison_dict(record.comparison),
         "coverage": [
             {
                 "level": each.level,
@@ -159,6 +162,22 @@ def record_dict(record: Any) -> dict[str, Any]:
             }
             for each in record.coverage
         ],
+    }
+
+
+def _comparison_dict(comparison: Any) -> dict[str, Any] | None:
+    """The latest confidence sequence of forecaster minus baseline; None before any score."""
+    if comparison is None or not len(comparison.mean):
+        return None
+    return {
+        "mean": float(comparison.mean[-1]),
+        "low": float(comparison.lower[-1]),
+        "high": float(comparison.upper[-1]),
+        "level": comparison.level,
+        "bound": comparison.bound,
+        "clipped": comparison.clipped,
+        "cutoffs": len(comparison.mean),
+        "better": {"first": "forecaster", "second": "baseline", "": None}[comparison.better],
     }
 
 

@@ -25,6 +25,11 @@ CHINESE: Mapping[str, str] = {
     # Headlines
     "Skill": "技巧得分",
     "no cutoff has settled yet": "尚无已结算的截止时刻",
+    "better than the baseline with {level} confidence at every look": "每次查看均以 {level} 置信度优于基准",
+    "worse than the baseline with {level} confidence at every look": "每次查看均以 {level} 置信度劣于基准",
+    "too few cutoffs for a claim that holds at every look with {level} confidence": (
+        "截止时刻尚少，不足以作出每次查看均成立的 {level} 置信度结论"
+    ),
     "mean {rule} {mine} against {base} of {baseline}": "平均{rule} {mine}，基准 {baseline} 为 {base}",
     "weighted interval score": "加权区间得分",
     "Brier score": "布赖尔得分",

@@ -20,6 +20,11 @@ from foreseal.pages.words import Words
 from foreseal.score.record import Coverage, TrackRecord
 
 HEADLINE_LEVEL = 0.8
+CLAIMS = {
+    "first": "better than the baseline with {level} confidence at every look",
+    "second": "worse than the baseline with {level} confidence at every look",
+    "": "too few cutoffs for a claim that holds at every look with {level} confidence",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,9 @@ def _skill_card(report: TargetReport, words: Words) -> Card:
         base=number(record.baseline_mean, scale),
         baseline=report.target.baseline,
     )
+    if record.comparison is not None:
+        claim = CLAIMS[record.comparison.better]
+        note += "; " + words(claim, level=percent(record.comparison.level, 0))
     return Card(words("Skill"), percent(record.skill), note, "good" if record.skill > 0 else "bad")
 
 

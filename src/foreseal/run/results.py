@@ -132,6 +132,7 @@ class Results:
             also={r: (m, also[r, "baseline"]) for (r, f), m in also.items() if f == forecaster},
             values=sum(body["rows"] for body in outcomes_said),
             witnessed=sum(body["witnessed"] for body in outcomes_said),
+            bound=target.score_bound,
         )
 
     def records(self) -> list[TrackRecord]:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from foreseal.records import Score, quantile_column
+from foreseal.score.compare import Comparison, compare
 
 BOOTSTRAP_DRAWS = 2000
 BLOCK = 7
@@ -38,7 +39,8 @@ class TrackRecord:
     ``scores`` has a row per settled cutoff: ``seq, cutoff, status, n, mean, baseline``. ``pending`` counts
     declared cutoffs that are not settled yet. Means weigh each value once; lower is better. ``also`` holds
     the mean of each further rule for the forecaster and for the baseline. Of the ``values`` that outcomes
-    hold, ``witnessed`` came in appends that had been sealed in time; the rest is claimed.
+    hold, ``witnessed`` came in appends that had been sealed in time; the rest is claimed. ``comparison`` is
+    the confidence sequence of forecaster minus baseline over the cutoffs' mean scores, each cutoff once.
     """
 
     target: str
@@ -52,6 +54,7 @@ class TrackRecord:
     also: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     values: int = 0
     witnessed: int = 0
+    comparison: Comparison | None = None
 
     @property
     def ratio(self) -> float:
@@ -84,8 +87,12 @@ def track_record(
     also: Mapping[str, tuple[float, float]] | None = None,
     values: int = 0,
     witnessed: int = 0,
+    bound: float | None = None,
 ) -> TrackRecord:
-    """Join a forecaster's scores with the baseline's, cutoff by cutoff; ``declared`` counts all cutoffs."""
+    """Join a forecaster's scores with the baseline's, cutoff by cutoff; ``declared`` counts all cutoffs.
+
+    ``bound`` is the target's ``score_bound``, at which differences are clipped for the comparison.
+    """
     mine = {s.seq: s for s in scores if s.forecaster == forecaster}
     base = {s.seq: s for s in scores if s.forecaster == "baseline"}
     rows = [
@@ -123,6 +130,7 @@ def track_record(
         also=also or {},
         values=values,
         witnessed=witnessed,
+        comparison=compare(counted["mean"], counted["baseline"].cast(pl.Float64), bound) if bound else None,
     )
 
 
