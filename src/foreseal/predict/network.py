@@ -27,8 +27,8 @@ from foreseal.predict.stage import STAGE_VERSION, Stage
 FORMAT = 1
 HEADS = 4
 HIDDEN = np.float32(-1e9)
-# Series x (steps + patches) taken at a time, so that intermediate results stay in cache.
-CHUNK = 6_000
+# Tokens, or steps, taken at a time, so that intermediate results stay in cache.
+CHUNK = 1_024
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,9 @@ class Network:
 
     def __call__(self, known: Stage) -> Float32:
         """Quantiles (B, S, levels) in z units, ascending."""
-        batch, count = known.median.shape
-        out = np.empty((batch, count, len(self.levels)), np.float32)
-        size = max(1, CHUNK // (count + known.patches.shape[1]))
-        for low in range(0, batch, size):
-            at = slice(low, low + size)
-            out[at] = self.forward(
-                known.overall[at],
-                known.local[at],
-                known.candidates[at],
-                known.season[at],
-                known.patches[at],
-                known.unit[at],
-            )
-        return out
+        return self.forward(
+            known.overall, known.local, known.candidates, known.season, known.patches, known.unit
+        )
 
     def forward(
         self,
@@ -109,38 +98,50 @@ class Network:
         """The same of arrays as in `foreseal.predict.stage.Stage`."""
         a = self.arrays
         k = len(a["prior_overall"])
+        batch, count = candidates.shape[:2]
+        small = np.clip((overall - a["overall_mean"]) * a["overall_rate"], -8.0, 8.0)
+        encoded = np.empty((batch, 2, a["encoder.position"].shape[1]), np.float32)
+        step = max(1, CHUNK // (1 + patches.shape[1]))
+        for low in range(0, batch, step):
+            at = slice(low, low + step)
+            self._encode(small[at], patches[at], encoded[at])
+        series = self._trunk(np.concatenate([small, encoded[:, 0], encoded[:, 1]], axis=1))
+        said = self._linear(series, "decoder.series")
         # The first features of the series and the second of a step are logarithms of each candidate's error.
-        logits = np.exp(local[:, :, k : 2 * k])
-        logits *= -_softplus(a["prior_here"])
-        logits -= (_softplus(a["prior_overall"]) * np.exp(overall[:, :k]))[:, None]
-        overall = np.clip((overall - a["overall_mean"]) * a["overall_rate"], -8.0, 8.0)
-        local = local - a["local_mean"]
-        local *= a["local_rate"]
-        np.clip(local, -8.0, 8.0, out=local)
-        token, mean = self._encode(overall, patches)
-        series = self._trunk(np.concatenate([overall, token, mean], axis=1))
-        out, bias = self._decode(local, series)
-        logits += bias[:, None]
-        logits += out[:, :, :k]
+        said -= _softplus(a["prior_overall"]) * np.exp(overall[:, :k])
+        out = np.empty((batch, count, len(self.levels)), np.float32)
+        step = max(1, CHUNK // count)
+        for low in range(0, batch, step):
+            at = slice(low, low + step)
+            answer = self._decode(local[at], series[at])
+            logits = np.exp(local[at, :, k : 2 * k])
+            logits *= -_softplus(a["prior_here"])
+            logits += said[at, None]
+            logits += answer[:, :, :k]
+            out[at] = self._quantiles(logits, answer[:, :, k:], candidates[at], season[at], unit[at])
+        return out
+
+    def _quantiles(
+        self, logits: Float32, answer: Float32, candidates: Float32, season: Float32, unit: Float32
+    ) -> Float32:
+        """Quantiles (B, S, levels) from logits of candidates, and season factors, offset, spread and gaps."""
         logits -= logits.max(axis=2, keepdims=True)
         weights = np.exp(logits, out=logits)
-        total = weights.sum(axis=2)
-        weights *= candidates
-        middle = weights.sum(axis=2) / total
-        middle += (np.tanh(out[:, :, k : k + 2]) * season).sum(axis=2)
-        middle += unit[:, None] * out[:, :, k + 2]
-        spread = unit[:, None] * np.exp(np.clip(out[:, :, k + 3], -6.0, 6.0))
-        gaps = _softplus(out[:, :, k + 4 :]) * spread[:, :, None]
+        middle = np.einsum("bsk,bsk->bs", weights, candidates) / weights.sum(axis=2)
+        middle += (np.tanh(answer[:, :, :2]) * season).sum(axis=2)
+        middle += unit[:, None] * answer[:, :, 2]
+        spread = unit[:, None] * np.exp(np.clip(answer[:, :, 3], -6.0, 6.0))
+        gaps = _softplus(answer[:, :, 4:]) * spread[:, :, None]
         at = self.levels.index(0.5)
-        quantiles = np.empty((*middle.shape, len(self.levels)), np.float32)
-        quantiles[:, :, at] = middle
-        quantiles[:, :, at + 1 :] = middle[:, :, None] + np.cumsum(gaps[:, :, at:], axis=2)
+        out = np.empty((*middle.shape, len(self.levels)), np.float32)
+        out[:, :, at] = middle
+        out[:, :, at + 1 :] = middle[:, :, None] + np.cumsum(gaps[:, :, at:], axis=2)
         below = np.cumsum(gaps[:, :, :at][:, :, ::-1], axis=2)
-        quantiles[:, :, :at] = middle[:, :, None] - below[:, :, ::-1]
-        return quantiles
+        out[:, :, :at] = middle[:, :, None] - below[:, :, ::-1]
+        return out
 
-    def _encode(self, overall: Float32, patches: Float32) -> tuple[Float32, Float32]:
-        """The token of the series as a whole, and the mean of its patches."""
+    def _encode(self, overall: Float32, patches: Float32, out: Float32) -> None:
+        """The token of the series as a whole, and the mean of its patches, into ``out`` (B, 2, width)."""
         a = self.arrays
         batch, count, width = patches.shape
         seen = (patches[:, :, 2 * width // 3 :].sum(axis=2) > 0).astype(np.float32)
@@ -161,7 +162,8 @@ class Network:
             layer += 1
         x = self._normal(x, "encoder.norm")
         shown = np.maximum(seen.sum(axis=1, keepdims=True), 1.0)
-        return x[:, 0], (seen[:, None] @ x[:, 1:])[:, 0] / shown
+        out[:, 0] = x[:, 0]
+        out[:, 1] = (seen[:, None] @ x[:, 1:])[:, 0] / shown
 
     def _attend(self, x: Float32, hidden: Float32, name: str) -> None:
         """One layer of the encoder, added to ``x`` in place."""
@@ -189,13 +191,17 @@ class Network:
             block += 1
         return self._normal(s, "trunk.norm")
 
-    def _decode(self, local: Float32, series: Float32) -> tuple[Float32, Float32]:
-        """What each step says (B, S, K + 4 + levels - 1), and what the series says of candidates (B, K)."""
-        h = self._linear(local, "decoder.enter")
+    def _decode(self, local: Float32, series: Float32) -> Float32:
+        """What each step says, (B, S, K + 4 + levels - 1)."""
+        a = self.arrays
+        near = local - a["local_mean"]
+        near *= a["local_rate"]
+        np.clip(near, -8.0, 8.0, out=near)
+        h = self._linear(near, "decoder.enter")
         h += self._linear(series, "decoder.context")[:, None]
         h = _silu(h)
         block = 0
-        while f"decoder.blocks.{block}.up.weight" in self.arrays:
+        while f"decoder.blocks.{block}.up.weight" in a:
             name = f"decoder.blocks.{block}"
             gain, shift = np.split(self._linear(series, f"{name}.film")[:, None], 2, axis=2)
             u = _standard(h)
@@ -203,9 +209,7 @@ class Network:
             u += shift
             h += self._linear(_silu(self._linear(u, f"{name}.up")), f"{name}.down")
             block += 1
-        return self._linear(self._normal(h, "decoder.norm"), "decoder.leave"), self._linear(
-            series, "decoder.series"
-        )
+        return self._linear(self._normal(h, "decoder.norm"), "decoder.leave")
 
     def _linear(self, x: Float32, name: str) -> Float32:
         weight = self.arrays[f"{name}.weight"]
@@ -233,8 +237,10 @@ def _standard(x: Float32) -> Float32:
 
 def _silu(x: Float32) -> Float32:
     """x times its logistic, in place of x."""
-    rate = np.exp(-np.maximum(x, np.float32(-80.0)))
-    rate += 1.0
+    rate = np.negative(x)
+    with np.errstate(over="ignore"):
+        np.exp(rate, out=rate)
+    rate += np.float32(1.0)
     x /= rate
     return x
 
