@@ -17,14 +17,10 @@ from foreseal.pages.exhibits import Studio, plan_table
 from foreseal.pages.numbers import local_time, number, option_text, percent
 from foreseal.pages.report import DecisionReport, ReportData, TargetReport
 from foreseal.pages.words import Words
+from foreseal.score.compare import Comparison
 from foreseal.score.record import Coverage, TrackRecord
 
 HEADLINE_LEVEL = 0.8
-CLAIMS = {
-    "first": "better than the baseline with {level} confidence at every look",
-    "second": "worse than the baseline with {level} confidence at every look",
-    "": "too few cutoffs for a claim that holds at every look with {level} confidence",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +132,17 @@ def _skill_card(report: TargetReport, words: Words) -> Card:
         baseline=report.target.baseline,
     )
     if record.comparison is not None:
-        claim = CLAIMS[record.comparison.better]
-        note += "; " + words(claim, level=percent(record.comparison.level, 0))
+        note += "; " + _claim(record.comparison, words)
     return Card(words("Skill"), percent(record.skill), note, "good" if record.skill > 0 else "bad")
+
+
+def _claim(comparison: Comparison, words: Words) -> str:
+    level = percent(comparison.level, 0)
+    if comparison.better == "first":
+        return words("better than the baseline with {level} confidence at every look", level=level)
+    if comparison.better == "second":
+        return words("worse than the baseline with {level} confidence at every look", level=level)
+    return words("too few cutoffs for a claim that holds at every look with {level} confidence", level=level)
 
 
 def _coverage_card(coverage: Sequence[Coverage], report: TargetReport, words: Words) -> list[Card]:
