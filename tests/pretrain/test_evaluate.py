@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import require
 
-require("torch")
+pytest.importorskip("torch", reason="needs the extra pretrain")
 
-from pretrain import panel as panels  # noqa: E402
-from pretrain.evaluate import judge, naive  # noqa: E402
-from pretrain.panel import Task, panel  # noqa: E402
+from pretrain import panel as panels
+from pretrain.evaluate import judge, naive
+from pretrain.panel import Task, panel
 
 
 def task() -> Task:

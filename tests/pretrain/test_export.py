@@ -8,14 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import ROOT, require
+from tests.conftest import ROOT
 
-require("torch")
-import torch  # noqa: E402
-from pretrain import export  # noqa: E402
-from pretrain.export import GOLDEN_STEPS, example  # noqa: E402
-from pretrain.network import Network, Shape  # noqa: E402
-from pretrain.training import tensors  # noqa: E402
+pytest.importorskip("torch", reason="needs the extra pretrain")
+import torch
+from pretrain import export
+from pretrain.network import Network, Shape
 
 WEIGHTS = ROOT / "src/foreseal/predict/weights"
 GOLDEN = ROOT / "tests/predict/golden/compact.npz"
@@ -57,20 +55,6 @@ def test_the_golden_file_is_what_the_network_answers() -> None:
             )
 
 
-@pytest.mark.parametrize("bucket", [64, 256, 1024])
-def test_onnx_answers_as_torch_does_for_any_number_of_series_and_patches(bucket: int) -> None:
-    require("onnxruntime")
-    import onnxruntime
-
-    made, facts = network()
-    drawn = example(int(str(facts["seed"])), bucket, rows=7)
-    session = onnxruntime.InferenceSession(str(export.ONNX), providers=["CPUExecutionProvider"])
-    (answer,) = session.run(None, {name: drawn.inputs[name] for name in export.INPUTS})
-    assert answer.shape == (7, len(GOLDEN_STEPS), 15)
-    with torch.no_grad():
-        np.testing.assert_allclose(answer, made(*tensors(drawn)).numpy(), rtol=1e-4, atol=1e-4)
-
-
 def test_the_same_state_is_exported_as_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +62,7 @@ def test_the_same_state_is_exported_as_the_same_bytes(
 
     monkeypatch.setattr(export, "_onnx", lambda network, path, seed: None)
     torch.manual_seed(0)
-    first = example(1, 64).inputs
+    first = export.example(1, 64).inputs
     sizes = [first[name].shape[-1] for name in ("candidates", "local", "overall")]
     state = Run(Plan(), Network(Shape(*sizes, width=16, feed=16, trunk=16, decoder=16, layers=1))).state()
     one = [

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.conftest import require
 
-require("torch")
-import torch  # noqa: E402
-from pretrain.examples import INPUTS, Examples, examples  # noqa: E402
-from pretrain.generators import batch  # noqa: E402
-from pretrain.network import LEVELS, MIDDLE, Network, Shape, pinball  # noqa: E402
-from pretrain.training import tensors  # noqa: E402
+pytest.importorskip("torch", reason="needs the extra pretrain")
+import torch
+from pretrain.examples import INPUTS, Examples, examples
+from pretrain.generators import batch
+from pretrain.network import LEVELS, MIDDLE, Network, Shape, pinball
+from pretrain.training import tensors
 
 
 def network(drawn: Examples, seed: int = 0) -> Network:

@@ -7,13 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.conftest import require
 
-require("torch")
-import torch  # noqa: E402
-from pretrain import checkpoint, training  # noqa: E402
-from pretrain.network import Network, Shape  # noqa: E402
-from pretrain.training import Plan, Run, losses, stream, train  # noqa: E402
+pytest.importorskip("torch", reason="needs the extra pretrain")
+import torch
+from pretrain import checkpoint, training
+from pretrain.network import Network, Shape
+from pretrain.training import Plan, Run, losses, stream, train
 
 PLAN = Plan(seed=9, size=16, warm_up=5)
 
