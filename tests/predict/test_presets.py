@@ -22,16 +22,13 @@ def panel_at(cutoff):
 
 def test_best_runs_its_extras_and_says_so():
     require("statsforecast")
-    require("lightgbm")
     ran = predict_at(panel_at, START + timedelta(days=28), 6, (0.1, 0.5, 0.9), preset="best", windows=2).ran
-    assert ran["members"] == "seasonal_naive ridge drift theta lightgbm"
-    assert ran["lightgbm.lightgbm"]
+    assert ran["members"] == "seasonal_naive closed_form ridge theta"
     assert ran["theta.statsforecast"]
 
 
-@pytest.mark.parametrize(("package", "extra"), [("statsforecast", "classic"), ("lightgbm", "boost")])
+@pytest.mark.parametrize(("package", "extra"), [("statsforecast", "classic")])
 def test_best_without_an_extra_is_refused(monkeypatch, package, extra):
-    require("statsforecast")
     real = builtins.__import__
 
     def without(name, *args, **kwargs):

@@ -1,9 +1,9 @@
 """Members of an ensemble, weighed on earlier windows and guarded on the next.
 
-Quantiles are averaged level by level. Weights minimise the mean WIS on the simplex, in units of the
-baseline's WIS so that series of any size count alike; those of all series together are shrunk to equal
-weights, those of one series to those of all. The guard then compares the combined forecast with the
-baseline on windows that the weights have not seen.
+Quantiles are averaged level by level. Weights minimise the mean WIS on the simplex, in units of the members'
+own (their geometric mean), so that series of any size, and easy ones, count alike; those of all series
+together are shrunk to equal weights, those of one series to those of all. The guard then compares the
+combined forecast with the baseline on windows that the weights have not seen.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from foreseal.predict.grid import FloatArray
 # How many windows of one series the prior is worth: of equal weights (the baseline's less) for all series
 # together, of all series' weights for a single one, of all series' skill when the guard judges a single one.
 EQUAL_PRIOR = 5.0
-BASELINE_SHARE = 0.25
-POOLED_PRIOR = 8.0
+BASELINE_SHARE = 0.1
+POOLED_PRIOR = 6.0
 GUARD_PRIOR = 12.0
 # The guard tolerates a loss this small, which chance alone brings about.
 GUARD_MARGIN = 0.02
@@ -72,11 +72,12 @@ def weigh(past: Past, baseline: str) -> Mixture:
         return Mixture(members, np.tile(alone, (count, 1)), none)
     n = known.sum(axis=(0, 2))
     y = np.where(known, past.y, 0.0)
-    theirs = np.where(known, wis_by_step(y, past.values[baseline], past.quantiles), 0.0)
-    unit = theirs.sum(axis=(0, 2)) / np.maximum(n, 1)
-    # A baseline without any error makes every other loss infinite; it is then judged in units of the data.
+    scores = np.stack([wis_by_step(y, values, past.quantiles) for values in past.values.values()])
+    mean = np.where(known, scores, 0.0).sum(axis=(1, 3)) / np.maximum(n, 1)
+    unit = np.exp(np.log(mean + np.finfo(float).tiny).mean(axis=0))
+    # A member without any error makes every other loss infinite; it is then judged in units of the data.
     size = np.maximum(np.abs(y).sum(axis=(0, 2)) / np.maximum(n, 1), 1.0)
-    scale = np.where(n > 0, 1.0 / (np.where(unit > 0, unit, size) * np.maximum(n, 1)), 0.0)
+    scale = np.where(n > 0, 1.0 / (np.where(mean.min(axis=0) > 0, unit, size) * np.maximum(n, 1)), 0.0)
     windows = past.evidence()
     every = _descend(past, known, scale, members, pooled=True)[0]
     seen = together(windows)

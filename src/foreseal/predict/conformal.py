@@ -19,9 +19,9 @@ from foreseal.predict.combine import together
 from foreseal.predict.empirical import quantiles as empirical
 from foreseal.predict.grid import FloatArray
 
-# Windows that the prior is worth: of no move at all, of all steps' moves for a block of steps, of all series'
-# moves for a single one. Many series at one time are worth more than one, but not as many times more.
-NONE_PRIOR = 15.0
+# With this many windows the moves are made by half; with far fewer hardly, for a quantile of few is a guess.
+HALF = 10.0
+# Windows that the prior is worth: of all steps' moves for a block of steps, of all series' moves for one.
 BLOCK_PRIOR = 40.0
 SERIES_PRIOR = 25.0
 BLOCKS = 3
@@ -71,7 +71,7 @@ def calibrate(values: FloatArray, past: Past) -> Calibration | None:
         here = _own_level(above[:, :, low:high].reshape(1, -1, len(levels)), levels)[0]
         own = np.where(np.isfinite(here), seen / (seen + BLOCK_PRIOR) * (here - every), 0.0)
         moves[:, low:high] = (every + own + apart)[:, None]
-    moves *= seen / (seen + NONE_PRIOR)
+    moves *= seen**2 / (seen**2 + HALF**2)
     return Calibration(np.where(usable[:, None, None], moves, 0.0), safe)
 
 

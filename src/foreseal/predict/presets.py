@@ -20,8 +20,8 @@ class Preset:
 
 PRESETS = {
     "fast": Preset(("closed_form",), 20, 3),
-    "balanced": Preset(("ridge", "drift"), 60, 10),
-    "best": Preset(("ridge", "drift", "theta", "lightgbm"), 30, 10),
+    "balanced": Preset(("closed_form", "ridge"), 60, 6),
+    "best": Preset(("closed_form", "ridge", "theta"), 30, 6),
 }
 
 
