@@ -169,7 +169,7 @@ def _on_ray(work: Callable[[Part], Done], parts: Iterable[Part], workers: int) -
         raise MissingExtra("ray", "engine='ray'") from None
     if not ray.is_initialized():
         ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    task = ray.remote(max_retries=TRIES, num_cpus=1)(_do)
+    task: Any = ray.remote(max_retries=TRIES, num_cpus=1)(_do)
     shared = ray.put(work)
     resources: Any = ray.cluster_resources
     most = 2 * max(workers, int(resources().get("CPU", 1)))
