@@ -64,7 +64,8 @@ def test_what_does_not_fit_weighs_nothing_and_is_told(
 ) -> None:
     tokens, entries = read_tokens(stamped.folder), list(stamped.entries())
     text = stamped.signed.partition(b"\n\n")[0] + b"\n"
-    tokens |= {20: tokens[15], 400: tokens[315], 315: tokens[315][:-5], 316: other.stamp(text)}
+    more = {20: tokens[15], 400: tokens[315], 315: tokens[315][:-5], 316: other.stamp(text)}
+    tokens = {**tokens, **more}
     found = attest(tokens, stamped.origin, entries, authority)
     assert [each.size for each in found.found] == [15]
     assert [note.partition(" has no weight: ")[0] for note in found.notes] == [

@@ -11,8 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from exports import Files, bundles, export, find, head, pack, payloads_of, receipt, write_folder
 from ledger import (
     CUTOFFS,
+    HOURS,
     Ledger,
     case_forecast,
+    case_outcome,
     make_ledger,
     series_forecast,
     series_outcome,
@@ -20,6 +22,8 @@ from ledger import (
 from witnesses import AT as WITNESSED
 from witnesses import cosigner
 
+from foreseal.errors import Malformed
+from foreseal.run.history import History as Report
 from foreseal.seal import payload
 from foreseal.seal.entry import commitment, parse_entry
 from foreseal.seal.evidence import verify_evidence
@@ -145,6 +149,83 @@ def test_threat_05_of_a_hundred_lotteries_none_can_be_hidden(
     assert "guess-74 1 of 2" in str(only)
 
 
+def test_threat_05_a_live_forecast_may_not_be_due_after_the_end_of_its_horizon(
+    ledger: Ledger, log: Log, signer: Signer, tmp_path: Path
+) -> None:
+    start(ledger, mode="live", deadline=HOURS * 3600)
+    assert check(tmp_path, export(log, signer), [signer.verifier]).ok
+    ledger.target("later", "d", "series", mode="live", deadline=HOURS * 3600 + 1)
+    verdict = check(tmp_path, export(log, signer), [signer.verifier])
+    assert verdict.codes == ("rule",)
+    assert "its deadline lies after the end of its horizon" in verdict.problems[0]
+
+
+def test_threat_05_outcomes_that_were_known_before_the_forecast_was_sealed_are_counted(
+    ledger: Ledger, log: Log, signer: Signer, tmp_path: Path
+) -> None:
+    declared = start(ledger, mode="live", deadline=HOURS * 3600)
+    about = {**ledger.about("volume", declared, 0), "mode": "live"}
+    ledger.at = CUTOFFS[0]
+    ledger.forecast(about, "baseline", ledger.leaves[2], series_forecast(0, 3))
+    # The values of the first hour are known an hour after the cutoff, those of the second one after two.
+    ledger.at = CUTOFFS[0] + timedelta(hours=1, microseconds=1)
+    ledger.forecast(about, "us", ledger.leaves[2], series_forecast(0))
+    ledger.outcome(about, series_outcome(0))
+    ledger.score("volume", 0)
+    verdict = check(tmp_path, export(log, signer), [signer.verifier])
+    assert verdict.ok
+    said = [line for line in verdict.statements if "were known before" in line]
+    assert said == ["volume, us: 2 of 4 outcome values were known before the forecast was sealed"]
+
+
+def test_threat_05_the_first_score_of_an_outcome_stands_and_a_second_one_counts_for_nothing(
+    ledger: Ledger, log: Log, signer: Signer, tmp_path: Path
+) -> None:
+    about = ledger.about("volume", start(ledger), 0)
+    ledger.forecast(about, "us", ledger.leaves[2], series_forecast(0))
+    ledger.outcome(about, series_outcome(0))
+    first = ledger.score("volume", 0)
+    ledger.at += timedelta(hours=1)
+    ledger.score("volume", 0)
+    verdict = check(tmp_path, export(log, signer), [signer.verifier])
+    assert verdict.ok
+    assert "volume: second scores of one outcome: 1 (0)" in verdict.statements
+    history, track = ledger.track("volume")
+    assert [each.entry.leaf for each in track.scores[0]] == [first]
+    report = Report.of(history)
+    assert report.scores["volume", 0].leaf == first
+
+
+def test_threat_06_a_forecast_that_is_revealed_after_its_score_stays_unrevealed(
+    ledger: Ledger, log: Log, signer: Signer, tmp_path: Path
+) -> None:
+    ledger.identity()
+    ledger.dataset("cases", "cases")
+    model, declared = ledger.model(), ledger.target("disease", "cases", "cases")
+    about, salt, data = ledger.about("disease", declared, 0), sha256(b"s").digest(), case_forecast("0.900")
+    ledger.at = CUTOFFS[0]
+    forecast = ledger.forecast(about, "us", model, data, salt)
+    ledger.outcome(about, case_outcome(0))
+    ledger.score("disease", 0)
+    ledger.at += timedelta(days=300)
+    ledger.reveal(forecast, salt, data)
+    ledger.outcome(about, case_outcome(0))
+    ledger.score("disease", 0)
+    verdict = check(tmp_path, export(log, signer), [signer.verifier])
+    assert verdict.ok
+    assert "disease: reveals after the score: 1 (us 0)" in verdict.statements
+    history, track = ledger.track("disease")
+    assert history.standing(track, "us", 0).status == "unrevealed"
+    assert [each.entry["scores"][0]["status"] for each in track.scores[0]] == ["unrevealed"] * 2
+    assert Report.of(history).reveals == {}
+
+
+def test_threat_06_who_may_stay_silent_about_a_commitment_pays_the_bound(ledger: Ledger) -> None:
+    ledger.dataset("cases", "cases")
+    with pytest.raises(Malformed, match="silence must cost"):
+        ledger.target("disease", "cases", "cases", missing="baseline")
+
+
 def test_threat_07_a_hidden_forecast_is_not_found_by_trying_all_there_are(
     ledger: Ledger, log: Log, tmp_path: Path
 ) -> None:
@@ -235,7 +316,7 @@ def test_threat_09_a_score_names_its_outcome_and_is_recomputed_from_the_bytes(
     )
     verdict = check(tmp_path, export(log, signer), [signer.verifier])
     assert verdict.codes == ("score-differs",)
-    assert payload.read_csv(log.payloads.get(first["payload"]["sha256"], first["payload"]["size"]))
+    assert payload.read_csv(log.payloads.get(first["payload"]["sha256"], first["payload"]["size"]), 4)
 
 
 def test_threat_16_a_stolen_key_counts_before_the_revocation_index_and_not_from_it_on(

@@ -38,11 +38,11 @@ def attest(
         return unchecked(tokens, origin, entries)
     found, notes = [], []
     texts = _texts(origin, entries, tokens)
-    for size, token in sorted(tokens.items()):
+    for size in sorted(tokens):
         try:
             if size not in texts:
                 raise ProofError(f"there are no {size} entries here.")
-            found.append(check_token(token, texts[size], authority, latest=now))
+            found.append(check_token(tokens[size], texts[size], authority, latest=now))
         except ProofError as error:
             notes.append(f"{token_path(size)} has no weight: {error.message}")
     return Attested(tuple(found), tuple(_statements(found)), tuple(notes))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 from foreseal.errors import Malformed, SettingsError
+from foreseal.seal.box import Numbered
 from foreseal.seal.checkpoint import parse_index
 
 GROUP = "foreseal.anchors"
@@ -165,11 +166,11 @@ def token_size(name: str) -> int | None:
         return None
 
 
-def read_tokens(folder: Path) -> dict[int, bytes]:
+def read_tokens(folder: Path) -> Numbered:
     """The timestamps beside a log, by size, smallest first. **Nobody has checked them.**"""
     names = (path.relative_to(folder).as_posix() for path in (folder / TIMESTAMP).glob(f"*{SUFFIX}"))
-    sizes = sorted(size for size in map(token_size, names) if size is not None)
-    return {size: _read(folder / token_path(size)) for size in sizes}
+    sizes = (size for size in map(token_size, names) if size is not None)
+    return Numbered(sizes, lambda size: _read(folder / token_path(size)))
 
 
 def _read(path: Path) -> bytes:

@@ -8,7 +8,7 @@ plain (`foreseal.seal.archive`).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -44,6 +44,24 @@ class Folder:
             return read_file(self.path / name, limit)
         except Malformed:
             raise Malformed(f"{name} has more than {limit} bytes.") from None
+
+
+class Numbered(Mapping[int, bytes]):
+    """Files that have a number in their names. Each is read when it is asked for: all may be huge."""
+
+    def __init__(self, numbers: Iterable[int], read: Callable[[int], bytes]) -> None:
+        self._numbers, self._read = dict.fromkeys(sorted(numbers)), read
+
+    def __getitem__(self, number: int) -> bytes:
+        if number not in self._numbers:
+            raise KeyError(number)
+        return self._read(number)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
 
 @contextmanager

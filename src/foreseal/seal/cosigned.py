@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from foreseal.clock import format_instant
 from foreseal.errors import Malformed, ProofError, Tampered
 from foreseal.merkle import Frontier
+from foreseal.seal.box import Numbered
 from foreseal.seal.checkpoint import parse_index
 from foreseal.seal.disk import read_file
 from foreseal.seal.note import MAX_NOTE
@@ -37,11 +39,11 @@ def cosigned_size(name: str) -> int | None:
         return None
 
 
-def read_cosigned(folder: Path) -> dict[int, bytes]:
+def read_cosigned(folder: Path) -> Numbered:
     """The kept checkpoints of a log, by size, smallest first. **Nobody has checked them.**"""
     names = (path.relative_to(folder).as_posix() for path in (folder / COSIGNED).glob("*"))
-    sizes = sorted(size for size in map(cosigned_size, names) if size is not None)
-    return {size: read_file(folder / cosigned_path(size), MAX_NOTE) for size in sizes}
+    sizes = (size for size in map(cosigned_size, names) if size is not None)
+    return Numbered(sizes, lambda size: read_file(folder / cosigned_path(size), MAX_NOTE))
 
 
 class Sealing:
@@ -65,9 +67,10 @@ class Sealing:
     def of(cls, policy: Policy, folder: Path) -> Sealing:
         """What the checkpoints kept in a log's own folder say. Raises `Tampered` if one is not genuine."""
         heads = []
-        for size, data in read_cosigned(folder).items():
+        kept = read_cosigned(folder)
+        for size in kept:
             try:
-                heads.append(policy.open(data))
+                heads.append(policy.open(kept[size]))
             except ProofError as error:
                 raise Tampered(
                     f"{folder / cosigned_path(size)}: {error.message}",
@@ -92,14 +95,16 @@ def check_heads(
     """What the kept checkpoints of a log say about time, and what is wrong with them.
 
     ``head`` is the present checkpoint, whose leaf hashes are ``leaves``. A kept one counts only if it is
-    signed by the same log and has the root of as many of these leaves.
+    signed by the same log and has the root of as many of these leaves. What says when keeps no bytes of them.
     """
     heads, problems, frontier = [head], [], Frontier()
-    for size, data in sorted(kept.items()):
+    for size in sorted(kept):
         name = cosigned_path(size)
         try:
-            found = policy.open(data)
+            found = policy.open(kept[size])
         except ProofError as error:
+            if error.code == "container":
+                raise
             code = "checkpoint" if isinstance(error, Malformed) else "signature"
             problems.append(Problem.of(error, code, name))
             continue
@@ -110,7 +115,7 @@ def check_heads(
         else:
             frontier.extend(leaves[frontier.size : size])
             if frontier.root() == found.checkpoint.root:
-                heads.append(found)
+                heads.append(replace(found, signed=b""))
             else:
                 problems.append(Problem(f"{name} has a root that the entries do not give.", "fork"))
     return Sealing(policy, heads), problems

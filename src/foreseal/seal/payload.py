@@ -24,7 +24,7 @@ from foreseal.clock import parse_instant
 from foreseal.errors import Malformed, Tampered, UsageError
 from foreseal.exact import parse_decimals, parse_values
 from foreseal.seal.disk import read_file, write_file
-from foreseal.seal.schema import MAX_PAYLOAD
+from foreseal.seal.schema import MAX_PAYLOAD, MAX_PAYLOAD_ROWS
 
 Row = tuple[Any, ...]
 Reader = Callable[[Sequence[str]], list[Any]]
@@ -60,6 +60,7 @@ class Layout:
     def encode(self, rows: Iterable[Sequence[str]]) -> bytes:
         """Canonical bytes of rows of cells, which may come in any order."""
         table = [tuple(row) for row in rows]
+        _check_rows(len(table))
         values = self._read(table)
         order = sorted(range(len(table)), key=lambda i: values[i][: self.keys])
         self._check_order([values[i] for i in order])
@@ -72,9 +73,8 @@ class Layout:
         """Rows of values; `Malformed` for anything but the bytes that :meth:`encode` gives."""
         header, found = ",".join(self.header), data.partition(b"\n")[0]
         if found != header.encode():
-            raise Malformed(
-                f"a {self.name} payload has the header {found.decode(errors='replace')[:200]!r}, not {header!r}."
-            )
+            shown = found[:200].decode(errors="replace")
+            raise Malformed(f"a {self.name} payload has the header {shown!r}, not {header!r}.")
         table = read_csv(data, len(self.columns))
         values = self._read(table[1:])
         self._check_order(values)
@@ -181,8 +181,7 @@ def read_csv(data: bytes, width: int) -> list[tuple[str, ...]]:
     if len(data) > MAX_PAYLOAD:
         raise Malformed(f"a payload has {len(data)} bytes; the limit is {MAX_PAYLOAD}.")
     rows = data.count(b"\n") - 1
-    if rows > MAX_ROWS:
-        raise Malformed(f"a payload has {rows} rows; the limit is {MAX_ROWS}.")
+    _check_rows(rows)
     if b'"' not in data and data.count(b",") != (width - 1) * (rows + 1):
         raise Malformed(f"a payload does not have {width} cells in every row.")
     try:
@@ -201,6 +200,11 @@ def read_csv(data: bytes, width: int) -> list[tuple[str, ...]]:
     if _spelled(table) != text:
         raise Malformed("a payload is not in its canonical form.")
     return table
+
+
+def _check_rows(rows: int) -> None:
+    if rows > MAX_PAYLOAD_ROWS:
+        raise Malformed(f"a payload has {rows} rows; the limit is {MAX_PAYLOAD_ROWS}.")
 
 
 def _spelled(table: Iterable[Sequence[str]]) -> str:
@@ -225,7 +229,8 @@ def _cells(line: str, width: int) -> list[str]:
     # Each cell is taken as it could only have been written; the caller compares what it prints to.
     if '"' not in line:
         return line.split(",", width)
-    cells, rest = [], line
+    cells: list[str] = []
+    rest = line
     while len(cells) <= width:
         if rest.startswith('"'):
             end = 1

@@ -31,6 +31,7 @@ from foreseal.seal.fields import (
 VERSION = 1
 MAX_INTEGER = 2**53 - 1
 MAX_PAYLOAD = 1 << 26
+MAX_PAYLOAD_ROWS = 1 << 20
 MAX_ROWS = 1 << 24
 MAX_SEQ = 10**7 - 1
 MAX_SPAN = 366 * 86_400 * 100

@@ -23,6 +23,7 @@ class Tables:
     def __init__(self, read: PayloadReader) -> None:
         self._read = read
         self._kept: dict[tuple[str, int, Layout], Sequence[Row]] = {}
+        self._wrong: dict[tuple[str, int, Layout], str] = {}
         self._bytes = 0
 
     def data(self, reference: Mapping[str, Any]) -> bytes:
@@ -32,14 +33,18 @@ class Tables:
     def rows(self, layout: Layout, reference: Mapping[str, Any]) -> Sequence[Row]:
         """The rows of a payload. `Malformed` with code ``canonical`` if it is not of this layout."""
         digest, size = reference["sha256"], reference["size"]
-        found = self._kept.get((digest, size, layout))
+        key = (digest, size, layout)
+        found = self._kept.get(key)
         if found is None:
-            data = self._read(digest, size)
+            data = b"" if key in self._wrong else self._read(digest, size)
             try:
+                if key in self._wrong:
+                    raise Malformed(self._wrong[key])
                 found = layout.decode(data)
             except Malformed as error:
+                self._wrong[key] = error.message
                 raise Malformed(error.message, code="canonical") from None
-            self._keep((digest, size, layout), found)
+            self._keep(key, found)
         return found
 
     def _keep(self, key: tuple[str, int, Layout], rows: Sequence[Row]) -> None:
