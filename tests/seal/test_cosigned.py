@@ -12,7 +12,7 @@ from ledger import CUTOFFS, Ledger, case_forecast, case_outcome, write_cases
 from witnesses import AT, cosigner, make_witness, served
 
 from foreseal.clock import format_instant
-from foreseal.errors import Tampered
+from foreseal.errors import SettingsError, Tampered
 from foreseal.seal.checkpoint import Checkpoint, sign_checkpoint
 from foreseal.seal.cosigned import Sealing, check_heads, cosigned_path, read_cosigned
 from foreseal.seal.cosigning import ask
@@ -21,7 +21,7 @@ from foreseal.seal.history import History
 from foreseal.seal.log import Log
 from foreseal.seal.note import Signer, parse_note
 from foreseal.seal.policy import Policy
-from foreseal.seal.verify import SEALED, verify_log, verify_receipt
+from foreseal.seal.verify import verify_log, verify_receipt
 
 WAIT = 10.0
 
@@ -163,11 +163,12 @@ def test_without_its_quorum_a_checkpoint_is_not_accepted_and_who_is_missing_is_s
 def test_the_operators_own_witnesses_are_no_evidence_of_time(ledger: Ledger, signer: Signer) -> None:
     log = ledger.log
     cosign(log, {0: HOUR, 1: HOUR})
-    verdict = verify_receipt(bytes(log.receipt(1)), policy_of(signer, 2, 2, own=("w0", "w1")))
+    with pytest.raises(SettingsError, match="cannot be had without w0, w1, which the log's operator runs"):
+        policy_of(signer, 2, 2, own=("w0", "w1"))
+    assert verify_receipt(bytes(log.receipt(1)), policy_of(signer, 3, 2, own=("w0",))).codes == ("quorum",)
+    verdict = verify_receipt(bytes(log.receipt(1)), policy_of(signer, 2, 1, own=("w0",)))
     assert verdict.ok
-    assert SEALED in verdict.statements
-    assert "w0, w1: run by the log's own operator: no evidence of time" in verdict.statements
-    verdict = verify_receipt(bytes(log.receipt(1)), policy_of(signer, 2, 2, own=("w0",)))
+    assert "w0: run by the log's own operator: no evidence of time" in verdict.statements
     assert f"sealed by {format_instant(AT + HOUR)}, as w1 cosigned" in verdict.statements
 
 
@@ -224,6 +225,20 @@ def test_threat_04_a_score_that_counts_a_late_forecast_is_refused(
     verdict = verify_log(log.folder, policy)
     assert verdict.ok == honest, verdict
     assert verdict.codes == (() if honest else ("late",))
+
+
+def test_threat_04_a_live_forecast_that_no_quorum_has_dated_is_late(
+    log: Log, author: Ed25519PrivateKey, signer: Signer
+) -> None:
+    ledger = Ledger(log, author)
+    write_live(ledger, {0: timedelta(minutes=10)})
+    for policy, status in ((policy_of(signer, 1, 1), "scored"), (policy_of(signer, 3, 2), "late")):
+        history = History(log.payloads.get, sealing=Sealing.of(policy, log.folder))
+        for raw in log.entries():
+            history.add(parse_entry(raw))
+        track = history.track("disease")
+        assert track is not None
+        assert history.standing(track, "us", 0).status == status
 
 
 def test_kept_checkpoints_of_another_tree_log_or_size_are_found(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from ledger import AT, Ledger, case_forecast, case_outcome, series_forecast, series_outcome
+from ledger import AT, CUTOFFS, Ledger, case_forecast, case_outcome, series_forecast, series_outcome
 
 from foreseal.errors import Malformed
 from foreseal.seal.entry import parse_entry, sign_entry
@@ -206,6 +207,104 @@ def test_a_revocation_does_not_take_back_what_an_outcome_has_judged(keys: Keys) 
     assert verdict.ok
     assert verdict.notes == ()
     assert "us 1 of 2, baseline 1 of 2; 1 outcomes, 1 scores recomputed" in str(verdict)
+
+
+def test_threat_16_not_even_a_recovery_key_takes_back_what_an_outcome_has_judged(keys: Keys) -> None:
+    first = keys.forecast(0)
+    keys.forecast(0, "baseline")
+    assert keys.settle(0) == {"us": "scored", "baseline": "scored"}
+    after = keys.forecast(1)
+    keys.revoke(keys.first, first, keys.recovery)
+    verdict = keys.verdict()
+    assert verdict.ok
+    assert [note.partition(" (")[0] for note in verdict.notes] == [f"entry {after}"]
+    _, track = keys.ledger.track("volume")
+    assert track.forecasts.keys() == {("us", 0), ("baseline", 0)}
+
+
+def test_threat_16_only_a_recovery_key_reaches_back_behind_the_rotation_that_made_the_present_key(
+    keys: Keys,
+) -> None:
+    first = keys.forecast(0)
+    keys.rotate(key(1), keys.first)
+    keys.revoke(keys.first, first, key(1))
+    verdict = keys.verdict()
+    assert (verdict.ok, verdict.notes) == (True, ())
+    keys.revoke(keys.first, first, keys.recovery)
+    # Whoever held the first key from then on could have made the rotation, and the revocation that followed.
+    assert keys.ledger.history().aside == [first, first + 1, first + 2]
+
+
+def test_threat_16_what_a_stolen_key_handed_on_is_void_however_often_it_was_handed_on(keys: Keys) -> None:
+    stolen = keys.rotate(key(66), keys.first)
+    keys.rotate(key(67), key(66))
+    keys.forecast(0, shift=5)
+    # The thief's own revocation, later and of less, narrows nothing.
+    keys.revoke(keys.first, stolen, keys.recovery)
+    verdict = keys.verdict()
+    assert verdict.ok, verdict.problems
+    assert (
+        f"entries set aside by a revocation: 3 ({stolen}, {stolen + 1}, {stolen + 2})" in verdict.statements
+    )
+    keys.revoke(key(67), keys.ledger.log.size, key(67))
+    assert keys.verdict().codes == ("identity",)
+    assert keys.ledger.track("volume")[1].forecasts == {}
+
+
+class TestRevokingAFailedForecast:
+    """Between two sealed forecasts nobody chooses when the outcome is known."""
+
+    def story(self, keys: Keys, said: timedelta, *, mode: str = "live") -> tuple[list[str], str]:
+        """A forecast, another one by a new key, a revocation ``said`` after the cutoff, a score."""
+        ledger = keys.ledger
+        declared = ledger.target("again", "d", "series", mode=mode)
+        about = {**ledger.about("again", declared, 0), "mode": mode}
+        ledger.at = CUTOFFS[0]
+        ledger.forecast(about, "baseline", keys.model, series_forecast(0, 3))
+        failed = ledger.forecast(about, "us", keys.model, series_forecast(0, 40))
+        since = ledger.log.size - 1
+        keys.rotate(key(1), keys.recovery, previous=keys.first)
+        better = ledger.forecast(about, "us", keys.model, series_forecast(0))
+        ledger.at = CUTOFFS[0] + said
+        keys.revoke(keys.first, since, keys.recovery)
+        ledger.at = CUTOFFS[0] + timedelta(days=2)
+        ledger.outcome(about, series_outcome(0))
+        ledger.score("again", 0)
+        verdict = keys.verdict()
+        assert verdict.ok, verdict.problems
+        _, track = ledger.track("again")
+        counted = track.scores[0][0].entry["scores"][0]["forecast"]
+        aside = [line for line in verdict.statements if line.startswith("entries set aside")]
+        return aside, {failed: "failed", better: "better"}[counted]
+
+    def test_threat_16_a_revocation_after_the_deadline_leaves_the_failed_forecast_standing(
+        self, keys: Keys
+    ) -> None:
+        assert self.story(keys, timedelta(hours=1, microseconds=1)) == ([], "failed")
+
+    def test_threat_16_a_revocation_until_the_deadline_sets_aside_what_a_thief_forecast(
+        self, keys: Keys
+    ) -> None:
+        aside, counted = self.story(keys, timedelta(hours=1))
+        assert (len(aside), counted) == (1, "better")
+
+    def test_in_a_replay_only_the_outcome_in_the_log_is_a_bound(self, keys: Keys) -> None:
+        aside, counted = self.story(keys, timedelta(days=1), mode="replay")
+        assert (len(aside), counted) == (1, "better")
+
+    def test_threat_16_an_earlier_harmless_revocation_lends_a_late_one_no_time(self, keys: Keys) -> None:
+        ledger = keys.ledger
+        declared = ledger.target("again", "d", "series", mode="live")
+        about = {**ledger.about("again", declared, 0), "mode": "live"}
+        ledger.at = CUTOFFS[0]
+        ledger.forecast(about, "us", keys.model, series_forecast(0, 40))
+        first = ledger.log.size - 1
+        keys.revoke(keys.first, first + 1, keys.recovery)
+        ledger.at = CUTOFFS[0] + timedelta(days=1)
+        keys.revoke(keys.first, first, keys.recovery)
+        history, track = ledger.track("again")
+        assert history.aside == []
+        assert history.standing(track, "us", 0).status == "scored"
 
 
 def test_a_commitment_made_before_a_rotation_is_revealed_after_it(

@@ -59,6 +59,33 @@ def test_a_policy_file_names_witnesses_groups_and_a_quorum(signer: Signer) -> No
     assert not policy.met({"X0", "X1", "X2", "Y0", "Y1"})
 
 
+@pytest.mark.parametrize(
+    ("need", "own", "usable"),
+    [
+        (2, (), True),
+        (2, (0,), True),
+        (2, (0, 1), False),
+        (3, (0,), False),
+        (1, (0, 1), True),
+        (1, (0,), False),
+    ],
+)
+def test_threat_03_witnesses_of_the_operators_own_have_no_weight_in_a_quorum(
+    signer: Signer, need: int, own: tuple[int, ...], usable: bool
+) -> None:
+    """Of three, ``own`` are left out: the rest must make the quorum, and any two quorums of it overlap."""
+    names = [VKEYS[i].partition("+")[0] for i in own]
+    if not usable:
+        with pytest.raises(SettingsError):
+            Policy.k_of_n([signer.verifier], need, VKEYS[:3], own=names)
+        return
+    policy = Policy.k_of_n([signer.verifier], need, VKEYS[:3], own=names)
+    for size in range(4):
+        for by in itertools.combinations(range(3), size):
+            there = {VKEYS[i].partition("+")[0] for i in by}
+            assert policy.met(there) == (len(set(by) - set(own)) >= need)
+
+
 def test_settings_give_the_same_policy_as_a_file(signer: Signer) -> None:
     policy = Policy.k_of_n([signer.verifier], 2, [f"{VKEYS[0]} http://127.0.0.1:1", *VKEYS[1:3]], own=["w2"])
     assert policy.witnesses[0].url == "http://127.0.0.1:1"

@@ -24,12 +24,29 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from mutants import Mutator
 from tests.conftest import ROOT, require
 from verdicts import KEY, Vector, to_json, vectors
-from verifiers import FOLDER, PAGE, Answer, Case, Node, ask_one_file, ask_package, one_file, put
+from verifiers import (
+    FOLDER,
+    PAGE,
+    Answer,
+    Case,
+    Node,
+    ask_one_file,
+    ask_package,
+    one_file,
+    one_file_says,
+    package_says,
+    put,
+)
 
 from foreseal.seal import note
 from foreseal.seal.problem import CODES
 
 VECTORS = tuple(vectors())
+LISTED = re.compile(
+    "missed deadlines|second forecasts|reveals after the score|revised outcomes|cutoffs not settled|"
+    "outcomes with values not known|second scores of one outcome|targets declared again|"
+    "entries set aside by a revocation|outcome values were known before the forecast was sealed"
+)
 DEFAULT = {"receipts": 2000, "policies": 300, "archives": 150, "logs": 100}
 MANY = {"receipts": 62_000, "policies": 20_000, "archives": 10_000, "logs": 9000}
 
@@ -119,6 +136,19 @@ def test_the_vector_file_is_what_its_generator_writes() -> None:
     for vector, row in zip(VECTORS, read["vectors"], strict=True):
         files = {name: b"".join(pieces[key] for key in keys) for name, keys in row["files"].items()}
         assert files == vector.files
+
+
+def test_three_verifiers_list_what_is_no_problem_in_the_same_words(node: Node, room: Path) -> None:
+    """Missed deadlines, second forecasts, hindsight: who reads one verdict has read all three."""
+    good = [each for each in VECTORS if each.level in ("log", "identities")]
+    by_page, found = node.ask(map(case, good), says=True), set()
+    for vector, said in zip(good, by_page, strict=True):
+        path = put(case(vector), room)
+        for says in (package_says, one_file_says):
+            lines = [line for line in says(case(vector), path) if LISTED.search(line)]
+            assert lines == said, (vector.name, says)
+        found |= {match[0] for line in said for match in [LISTED.search(line)] if match}
+    assert len(found) == LISTED.pattern.count("|") + 1
 
 
 def disagreements(node: Node, room: Path, seed: int, counts: dict[str, int]) -> Counter[Answer]:

@@ -565,6 +565,12 @@ def _stories(log: Forged) -> Iterator[Vector]:
     yield story("scored twice, the second time wrongly", _inserted(log, first + 1, wrong), "", "identities")
     wrong = _inserted(log.edited({first: _item(0, total="1.00")}), first + 1, scored)
     yield story("scored twice, the first time wrongly", wrong, "score-differs")
+    target = log.find("target")
+    named = {**body[target], "at": "2027-01-01T00:00:00Z"}
+    yield story("a target declared again", _inserted(log, len(log.entries), named), "", "identities")
+    revised = {**body[log.find("outcome")], "at": "2027-01-01T00:00:00Z"}
+    yield story("an outcome revised", _inserted(log, first + 1, revised), "", "identities")
+    yield story("an outcome with no value", _empty(), "", "identities")
     yield from _late_reveals()
     yield story("ends before its scores", replace(log, entries=log.entries[:first]), "", "identities")
     # A forecast after its outcome.
@@ -756,6 +762,22 @@ def _times(log: Forged) -> Iterator[Vector]:
     yield Vector("time: no checkpoint beside", "folder", broken, WITNESSED, code="checkpoint")
     broken = {**files, "cosigned/2": log.checkpoint(2).replace(b"\n2\n", b"\n3\n", 1)}
     yield Vector("time: a wrong signature beside", "folder", broken, WITNESSED, code="signature")
+
+
+def _empty() -> Forged:
+    """A cutoff that settles on an outcome of which nothing became known."""
+
+    def write(ledger: ledgers.Ledger) -> None:
+        ledger.identity()
+        ledger.dataset("d", "series")
+        model, declared = ledger.model(), ledger.target("volume", "d", "series")
+        about = ledger.about("volume", declared, 0)
+        for name in ("us", "baseline"):
+            ledger.forecast(about, name, model, ledgers.series_forecast(0))
+        ledger.outcome(about, ledgers.series_outcome(0).split(b"\n")[0] + b"\n", expected=4)
+        ledger.score("volume", 0)
+
+    return _written(write)
 
 
 def _late_reveals() -> Iterator[Vector]:

@@ -22,7 +22,7 @@ import foreseal
 from foreseal.errors import ProofError, UsageError
 from foreseal.seal.evidence import verify_evidence
 from foreseal.seal.policy import Policy, parse_policy
-from foreseal.seal.verify import verify_log, verify_receipt
+from foreseal.seal.verify import Verdict, verify_log, verify_receipt
 
 Answer = tuple[bool, str, str] | str
 Case = tuple[str, Mapping[str, bytes], str, tuple[str, ...]]
@@ -54,21 +54,29 @@ def put(case: Case, room: Path) -> Path:
 
 
 def ask_package(case: Case, path: Path) -> Answer:
-    form, _, trust, targets = case
     try:
-        if not trust:
-            policy = Policy()
-        else:
-            policy = parse_policy(trust) if is_policy(trust) else Policy.of([trust])
+        verdict = _package(case, path)
     except (UsageError, ProofError):
         return "unusable"
-    if form == "receipt":
-        verdict = verify_receipt(path.read_bytes(), policy)
-    elif form == "log":
-        verdict = verify_log(path, policy, targets)
-    else:
-        verdict = verify_evidence(path, policy, targets)
     return verdict.ok, verdict.level, next(iter(verdict.codes), "")
+
+
+def package_says(case: Case, path: Path) -> list[str]:
+    """The statements of its verdict."""
+    return list(_package(case, path).statements)
+
+
+def _package(case: Case, path: Path) -> Verdict:
+    form, _, trust, targets = case
+    if not trust:
+        policy = Policy()
+    else:
+        policy = parse_policy(trust) if is_policy(trust) else Policy.of([trust])
+    if form == "receipt":
+        return verify_receipt(path.read_bytes(), policy)
+    if form == "log":
+        return verify_log(path, policy, targets)
+    return verify_evidence(path, policy, targets)
 
 
 @lru_cache(maxsize=1)
@@ -84,23 +92,40 @@ def one_file() -> ModuleType:
 
 
 def ask_one_file(case: Case, path: Path) -> Answer:
-    _, _, trust, targets = case
     module = one_file()
     try:
-        policy = module.Policy()
-        if is_policy(trust):
-            policy.read(trust)
-        elif trust:
-            policy.logs.append(module.read_key(trust, 1))
+        verdict = _one_file(case, path)
     except (module.Unusable, module.Wrong):
         return "unusable"
-    verdict = module.verify(path, policy, set(targets))
     return verdict.ok, verdict.level, verdict.problems[0][0] if verdict.problems else ""
+
+
+def one_file_says(case: Case, path: Path) -> list[str]:
+    """The statements of its verdict."""
+    return list(_one_file(case, path).says)
+
+
+def _one_file(case: Case, path: Path) -> Any:
+    _, _, trust, targets = case
+    module = one_file()
+    policy = module.Policy()
+    if is_policy(trust):
+        policy.read(trust)
+    elif trust:
+        policy.logs.append(module.read_key(trust, 1))
+    return module.verify(path, policy, set(targets))
 
 
 def core_script() -> str:
     """The verification core of verify.html."""
     found = re.search(r'<script id="core">(.*?)</script>', PAGE.read_text("utf-8"), re.DOTALL)
+    assert found
+    return found[1]
+
+
+def _listed_in_english() -> str:
+    """How the page words what is listed: members of an object of functions."""
+    found = re.search(r"(listed: \(\{ what.*?)timestamp:", PAGE.read_text("utf-8"), re.DOTALL)
     assert found
     return found[1]
 
@@ -133,7 +158,10 @@ V.primitives.inflate = async (data) => {
   return new Uint8Array(buffer);
 };
 
-async function answer({ form, files, trust, targets }) {
+// What the page's English says of what is listed.
+const english = new Function(`return { ${fs.readFileSync(process.argv[3], "utf8")} };`)();
+
+async function answer({ form, files, trust, targets, says }) {
   let policy;
   try {
     const read = trust.includes(" ") ? V.readPolicy : (key) => V.trustKeys([key]);
@@ -148,6 +176,8 @@ async function answer({ form, files, trust, targets }) {
     form === "receipt" ? await V.verifyReceipt(source.get("receipt"), policy)
     : form === "zip" ? await V.verifyZip(source.get("zip"), policy, targets)
     : await V.verifyFiles(source, policy, targets, form === "log");
+  const listed = verdict.says.filter(({ id }) => english[id]);
+  if (says) return listed.map(({ id, ...values }) => english[id](values));
   return [verdict.ok, verdict.level, verdict.problems[0]?.code ?? ""];
 }
 
@@ -170,15 +200,16 @@ class Node:
 
     def __init__(self, node: str, room: Path) -> None:
         (room / "core.js").write_text(core_script(), "utf-8")
+        (room / "english.js").write_text(_listed_in_english(), "utf-8")
         (room / "runner.cjs").write_text(_RUNNER, "utf-8")
-        command = [node, str(room / "runner.cjs"), str(room / "core.js")]
+        command = [node, *(str(room / name) for name in ("runner.cjs", "core.js", "english.js"))]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def ask(self, cases: Iterable[Case]) -> Iterator[Answer]:
-        """The verdicts, in order. Questions are written some ahead of the answers."""
+    def ask(self, cases: Iterable[Case], *, says: bool = False) -> Iterator[Any]:
+        """The verdicts, in order, or what they list. Questions are written some ahead of the answers."""
         asked = 0
         for case in cases:
-            self._send(case)
+            self._send(case, says)
             asked += 1
             if asked >= 8:
                 yield self._receive()
@@ -193,10 +224,10 @@ class Node:
         self._process.wait(timeout=30)
         self._process.stdout.close()
 
-    def _send(self, case: Case) -> None:
+    def _send(self, case: Case, says: bool) -> None:
         form, files, trust, targets = case
         encoded = {name: base64.b64encode(data).decode() for name, data in files.items()}
-        question = {"form": form, "files": encoded, "trust": trust, "targets": targets}
+        question = {"form": form, "files": encoded, "trust": trust, "targets": targets, "says": says}
         assert self._process.stdin
         self._process.stdin.write(json.dumps(question).encode() + b"\n")
         self._process.stdin.flush()
@@ -204,4 +235,4 @@ class Node:
     def _receive(self) -> Answer:
         assert self._process.stdout
         said: Any = json.loads(self._process.stdout.readline())
-        return said if isinstance(said, str) else tuple(said)
+        return said if isinstance(said, str) else tuple(said) if said and said[0] in (True, False) else said
