@@ -212,17 +212,27 @@ def recall(
     shape = (len(origins), len(ids), h)
     first, y = np.zeros(shape[:2], np.int64), np.full(shape, np.nan)
     before = {name: np.full((*shape, len(quantiles)), np.nan) for name in makers}
-    outcomes = panel.frame.select("unique_id", "ds", pl.col("y").fill_nan(None)).drop_nulls()
-    for window, origin in enumerate(origins):
-        keys = _keys(cache[next(iter(makers)), origin])
-        names = keys["unique_id"].gather_every(h)
-        here = np.flatnonzero(names.is_in(ids).to_numpy())
-        rows = np.searchsorted(ids, names.gather(here).to_list())
-        found = keys.join(outcomes, on=["unique_id", "ds"], how="left", maintain_order="left")
-        y[window, rows] = found["y"].fill_null(np.nan).to_numpy().reshape(-1, h)[here]
-        first[window, rows] = keys["ds"].gather_every(h).to_physical().to_numpy()[here]
-        for name in makers:
-            before[name][window, rows] = _values(name, cache[name, origin], keys)[here]
+    then: pl.DataFrame | None = None
+    for name in makers:
+        frames = [cache[name, origin].frame for origin in origins]
+        if not frames:
+            break
+        window = np.repeat(np.arange(len(frames)), [frame.height for frame in frames])
+        every = pl.concat(frames).with_columns(window=pl.Series(window)).sort("window", "unique_id", "ds")
+        keys = every.select("window", "unique_id", "ds")
+        if then is None:
+            then = keys
+            names = keys["unique_id"].gather_every(h)
+            here = np.flatnonzero(names.is_in(ids).to_numpy())
+            at = keys["window"].gather_every(h).to_numpy()[here], np.searchsorted(ids, names.gather(here))
+            outcomes = panel.frame.select("unique_id", "ds", pl.col("y").fill_nan(None)).drop_nulls()
+            found = keys.join(outcomes, on=["unique_id", "ds"], how="left", maintain_order="left")["y"]
+            y[at] = found.fill_null(np.nan).to_numpy().reshape(-1, h)[here]
+            first[at] = keys["ds"].gather_every(h).to_physical().to_numpy()[here]
+        values = every.select(quantile_column(level) for level in quantiles).to_numpy()
+        if not keys.equals(then) or not np.isfinite(values).all():
+            raise _left_out(name)
+        before[name][at] = values.reshape(-1, h, len(quantiles))[here]
     return Views(index, said, _joined(ids, quantiles, first, y, before, 1.0), ran)
 
 
@@ -250,12 +260,16 @@ def _values(name: str, forecast: Forecast, index: pl.DataFrame) -> FloatArray:
     columns = [quantile_column(level) for level in forecast.quantiles]
     values = frame.select(columns).to_numpy()
     if not frame.select("unique_id", "ds", "cutoff").equals(index) or not np.isfinite(values).all():
-        raise ModelError(
-            f"Model {name!r} left out series or steps that others forecast, or gave no numbers for them.",
-            hint=HINT,
-        )
+        raise _left_out(name)
     series = max(index["unique_id"].n_unique(), 1)
     return values.reshape(series, -1, values.shape[1])
+
+
+def _left_out(name: str) -> ModelError:
+    return ModelError(
+        f"Model {name!r} left out series or steps that others forecast, or gave no numbers for them.",
+        hint=HINT,
+    )
 
 
 def _holds(forecast: Forecast | None, quantiles: Sequence[float]) -> bool:
