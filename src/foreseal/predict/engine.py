@@ -86,7 +86,7 @@ class Plan:
 
     def windows(self, series: int) -> int:
         """How many past windows to look at: the preset's, fewer where many series share the evidence."""
-        return max(self.preset.least, self.preset.windows // max(1, series))
+        return max(self.preset.least, round(self.preset.windows / max(1, series) ** 0.5))
 
 
 def predict_at(
