@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,10 +17,10 @@ from ledger import CUTOFFS, Ledger, case_forecast, case_outcome, write_cases
 from witnesses import AT, cosigner, make_witness, served
 
 from foreseal.clock import format_instant
-from foreseal.errors import SettingsError, Tampered
+from foreseal.errors import SettingsError, SetupError, Tampered
 from foreseal.seal.checkpoint import Checkpoint, sign_checkpoint
 from foreseal.seal.cosigned import Sealing, check_heads, cosigned_path, read_cosigned
-from foreseal.seal.cosigning import ask
+from foreseal.seal.cosigning import ask, fetch
 from foreseal.seal.entry import parse_entry
 from foreseal.seal.history import History
 from foreseal.seal.log import Log
@@ -130,6 +135,69 @@ def test_a_witness_that_never_answers_costs_the_wait_and_no_more(log: Log, signe
         (answer,) = ask(log, policy.witnesses, 0.2)
     assert answer.line is None
     assert not answer.alarm
+
+
+@pytest.mark.parametrize("part", ["headers", "body"])
+def test_an_answer_that_drips_is_given_up_when_the_wait_is_over(part: str) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" if part == "body" else b"HTTP/1.1 200 OK\r\n"
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as dripping:
+
+        def drip() -> None:
+            client, _ = dripping.accept()
+            with client, suppress(OSError):
+                client.recv(1 << 16)
+                client.sendall(head)
+                while not stop.wait(0.02):
+                    client.sendall(b"x")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(SetupError, match="cannot be reached: timed out"):
+            fetch(f"http://127.0.0.1:{dripping.getsockname()[1]}/", 0.3)
+        assert time.monotonic() - began < 3
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def saying(body: bytes) -> Iterator[str]:
+    """A server that gives one answer; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(1 << 16)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
+
+
+@pytest.mark.parametrize("lie", ["another text", "another time", "another key", "nothing"])
+def test_a_cosignature_that_does_not_fit_is_not_published(log: Log, signer: Signer, lie: str) -> None:
+    log.append([b"a"])
+    honest = cosigner(0).sign(str(log.checkpoint), AT)
+    later = bytes([*honest.signature[:7], honest.signature[7] ^ 1, *honest.signature[8:]])
+    stated = {
+        "another text": cosigner(0).sign(f"{log.checkpoint}more\n", AT),
+        "another time": replace(honest, signature=later),
+        "another key": cosigner(1).sign(str(log.checkpoint), AT),
+    }
+    before = log.signed
+    with saying(str(stated.get(lie, "")).encode()) as url:
+        (answer,) = ask(log, policy_of(signer, 1, 1, url=url).witnesses, WAIT)
+    assert (answer.line, answer.alarm) == (None, False)
+    if lie in ("another text", "another time"):
+        assert "does not fit the checkpoint" in answer.why
+    assert log.signed == before
+    with saying(str(honest).encode()) as url:
+        (answer,) = ask(log, policy_of(signer, 1, 1, url=url).witnesses, WAIT)
+    assert answer.line == honest
 
 
 def test_an_address_that_is_no_web_address_is_not_opened(log: Log, signer: Signer, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +22,7 @@ from witnesses import AT, Hand, cosigner, make_witness, send, served
 
 from foreseal.errors import Malformed
 from foreseal.merkle import EMPTY_ROOT, consistency_proof, leaf_hash, root, subtree_root, verify_consistency
+from foreseal.seal import witness_server
 from foreseal.seal.checkpoint import Checkpoint, sign_checkpoint
 from foreseal.seal.note import Ed25519Verifier, Signer, encode_base64, parse_note
 from foreseal.seal.policy import Policy
@@ -323,6 +325,46 @@ def test_threat_17_a_server_bounds_what_it_reads(witness: Witness, tree: Tree) -
         assert b" 414 " in raw(f"GET /{'x' * 70000} HTTP/1.1\r\n\r\n")
         assert b" 431 " in raw(f"GET /x HTTP/1.1\r\n{'a: b' * 20000}\r\n\r\n")
         assert send(f"{server.url}/add-checkpoint", tree.request(0, 5))[0] == 200
+
+
+def test_threat_17_a_server_ends_connections_that_only_drip(
+    witness: Witness, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(witness_server, "LIFETIME_SECONDS", 0.3)
+    body = tree.request(0, 3)
+    head = f"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with served(witness) as server, socket.create_connection(server.server_address[:2]) as client:
+        client.settimeout(10)
+        client.sendall(head)
+        try:
+            for byte in body:
+                client.sendall(bytes([byte]))
+                client.settimeout(0.05)
+                with suppress(TimeoutError):
+                    assert client.recv(1) == b"", "no answer to half a request"
+                    break
+            else:
+                pytest.fail("the server waited for ever")
+        except OSError:
+            pass  # it has closed the connection
+        assert send(f"{server.url}/add-checkpoint", body)[0] == 200
+
+
+@pytest.mark.parametrize("size", [MAX_REQUEST + 1, 5 << 20])
+def test_a_request_that_is_too_large_is_told_so(witness: Witness, size: int) -> None:
+    with served(witness) as server:
+        status, kind, said = send(f"{server.url}/add-checkpoint", b"x" * size)
+    assert (status, kind) == (413, "text/plain; charset=utf-8")
+    assert said == "a request has at most 65536 bytes\n"
+
+
+def test_what_is_no_http_is_answered_in_plain_text(witness: Witness) -> None:
+    with served(witness) as server, socket.create_connection(server.server_address[:2]) as client:
+        client.sendall(b"\x16\x03\x01 binary <b> /\r\n\r\n")
+        client.settimeout(10)
+        said = client.makefile("rb").read()
+    assert b"<" not in said.partition(b"\r\n\r\n")[2].replace(b"<b>", b"")
+    assert b"DOCTYPE" not in said
 
 
 def test_a_request_prints_back_to_the_same_bytes(tree: Tree) -> None:

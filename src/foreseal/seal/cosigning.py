@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from foreseal.errors import ForesealError, Malformed, Refused, SetupError, Tampered
 from foreseal.seal.checkpoint import parse_index
+from foreseal.seal.deadline import open_until
 from foreseal.seal.note import Note, Signature, parse_note, parse_signature
 from foreseal.seal.quorum import Witness
 from foreseal.seal.reader import LogReader
@@ -83,14 +84,18 @@ def fetch_checkpoint(witness: Witness, origin: str, wait: float) -> bytes | None
 
 
 def fetch(url: str, wait: float, data: bytes | None = None) -> tuple[int, str, bytes]:
-    """GET, or POST ``data``: status, content type and a bounded body. Raises `SetupError` if unreachable."""
+    """GET, or POST ``data``: status, content type and a bounded body, all within ``wait`` seconds.
+
+    Raises `SetupError` if it is not to be had.
+    """
     if not url.startswith(("http://", "https://")):
         raise SetupError(f"{url!r} is not an address that begins with http:// or https://.")
     headers = {"Content-Type": "text/plain; charset=utf-8", "User-Agent": "foreseal"}
     request = urllib.request.Request(url, data=data, headers=headers)
     try:
+        answer: http.client.HTTPResponse | urllib.error.HTTPError
         try:
-            answer = urllib.request.urlopen(request, timeout=max(wait, 0.001))
+            answer = open_until(request, time.monotonic() + wait)
         except urllib.error.HTTPError as error:
             answer = error
         with answer:

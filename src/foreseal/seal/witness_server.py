@@ -1,30 +1,42 @@
 """The witness over HTTP: ``POST /add-checkpoint`` and ``GET /<SHA-256 of the origin>/checkpoint``.
 
-Bodies, connections and waiting are bounded. There is nothing to hide and nobody to log in: a request is worth
-the log's signature in it.
+Bodies, connections and their lives are bounded. There is nothing to hide and nobody to log in: a request is
+worth the log's signature in it.
 """
 
 from __future__ import annotations
 
+import io
 import socket
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from foreseal.errors import SetupError
-from foreseal.seal.witness import MAX_REQUEST, Reply, Witness
+from foreseal.seal.deadline import Until
+from foreseal.seal.witness import MAX_REQUEST, TEXT, Reply, Witness
 
 MAX_CONNECTIONS = 64
-TIMEOUT_SECONDS = 10.0
+LIFETIME_SECONDS = 30.0
+
+_DRAINED = 1 << 24
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "foreseal-witness"
     sys_version = ""
-    timeout = TIMEOUT_SECONDS
+    timeout = LIFETIME_SECONDS
+    error_message_format = "%(message)s\n"
+    error_content_type = TEXT
     server: WitnessServer
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self.rfile = io.BufferedReader(Until(self.connection, time.monotonic() + LIFETIME_SECONDS))
 
     def do_GET(self) -> None:
         self._reply(self.server.witness.checkpoint(self.path.removeprefix("/")))
@@ -51,6 +63,11 @@ class _Handler(BaseHTTPRequestHandler):
         # The body was not read, so nothing more can be read from this connection.
         self.close_connection = True
         self._reply(Reply(status, why))
+        # Who is still sending would be cut off before it reads the answer, so some of it is read and dropped.
+        self.connection.shutdown(socket.SHUT_WR)
+        left = _DRAINED
+        while left > 0 and (dropped := self.rfile.read1(1 << 16)):
+            left -= len(dropped)
 
     def _reply(self, reply: Reply) -> None:
         body = reply.body.encode()
