@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from foreseal.figures import plot as plot
+    from foreseal.predict.cross_validation import cross_validation as cross_validation
     from foreseal.predict.forecast import forecast as forecast
     from foreseal.run.project import Project as Project
+    from foreseal.score.compare import compare as compare
     from foreseal.seal.verify import verify_log as verify_log
     from foreseal.seal.verify import verify_receipt as verify_receipt
 
@@ -16,13 +18,24 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Project": "foreseal.run.project",
+    "compare": "foreseal.score.compare",
+    "cross_validation": "foreseal.predict.cross_validation",
     "forecast": "foreseal.predict.forecast",
     "plot": "foreseal.figures",
     "verify_log": "foreseal.seal.verify",
     "verify_receipt": "foreseal.seal.verify",
 }
 
-__all__ = ["Project", "__version__", "forecast", "plot", "verify_log", "verify_receipt"]
+__all__ = [
+    "Project",
+    "__version__",
+    "compare",
+    "cross_validation",
+    "forecast",
+    "plot",
+    "verify_log",
+    "verify_receipt",
+]
 
 
 def __getattr__(name: str) -> Any:

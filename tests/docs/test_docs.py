@@ -19,7 +19,7 @@ from foreseal.collect.parquet import ParquetSource
 from foreseal.decide.policy import policy_names
 from foreseal.decide.webster import Webster
 from foreseal.predict import catalogue
-from foreseal.predict.engine import PRESETS
+from foreseal.predict.presets import PRESETS
 from foreseal.seal import verify
 from foreseal.seal.schema import COMMON, KINDS, STATUSES
 from foreseal.store.quality import QualityRules

@@ -116,7 +116,7 @@ def forecast(
 
     Raises `DataError` (the frame) or `ModelError` (horizon, levels, models), naming the series.
     """
-    levels = check(h, _levels(quantiles, level))
+    levels = check(h, wanted_levels(quantiles, level))
     plan = Plan.of(preset, models)
     workers.check(n_jobs, engine)
     whole = Whole.of(df, id_col, time_col, target_col)
@@ -194,7 +194,8 @@ def as_known(vintages: pl.DataFrame, cutoff: datetime) -> pl.DataFrame:
     )
 
 
-def _levels(quantiles: Sequence[float] | None, level: Sequence[float] | None) -> Sequence[float]:
+def wanted_levels(quantiles: Sequence[float] | None, level: Sequence[float] | None) -> Sequence[float]:
+    """The quantile levels of ``quantiles=`` or ``level=``. Raises `ModelError` for both, or for no share."""
     if quantiles is not None and level is not None:
         raise ModelError("quantiles= and level= say the same thing twice.", hint="Give one of them.")
     if level is None:
