@@ -120,10 +120,10 @@ class _Cycles:
         count = min(-(-x.shape[1] // period), CYCLES)
         columns = count * period
         deviation = _detrended(_padded(x, columns), span, period)
-        if seen is None and (span >= columns).all():
+        if seen is None and (span > columns).all():
             return cls(deviation, None, count)
         # Where a long history starts its trend is a guess: half a cycle is spared, but not by a short one.
-        spared = np.where((span < columns) & (span >= SPARE_CYCLES * period), period // 2, 0)
+        spared = np.where((span <= columns) & (span >= SPARE_CYCLES * period), period // 2, 0)
         lead = np.arange(columns) >= (columns - span + spared)[:, None]
         weight = lead.astype(np.float32) if seen is None else _padded(seen, columns) * lead
         deviation *= weight

@@ -7,7 +7,7 @@ import numpy as np
 from foreseal.predict.candidates import CANDIDATES
 from foreseal.predict.decomposition import Flags, Float32, Ints
 from foreseal.predict.fits import LEVELS, LINES, ORDER, Fits
-from foreseal.predict.histories import Histories
+from foreseal.predict.histories import CONTINUED, Histories
 from foreseal.predict.origins import Backtest, thirds
 
 PATCH = 32
@@ -233,9 +233,10 @@ def _strengths(rows: Histories) -> Float32:
     count = np.maximum(seen.sum(axis=1), 1.0)
     mean = (tail * seen).sum(axis=1) / count
     left = np.sqrt((((tail - mean[:, None]) * seen) ** 2).sum(axis=1) / count)
-    size = np.sqrt((rows.season**2).mean(axis=2))
+    season = rows.season[:, :, :CONTINUED]
+    size = np.sqrt((season**2).mean(axis=2))
     ratio = np.log1p(size / (left[:, None] + 1e-3))
-    peaked = (np.abs(rows.season[:, 0])).max(axis=1) / (size[:, 0] + 1e-3)
+    peaked = np.abs(season[:, 0]).max(axis=1) / (size[:, 0] + 1e-3)
     return np.concatenate([ratio, np.log1p(peaked)[:, None]], axis=1)
 
 

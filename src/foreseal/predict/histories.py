@@ -25,6 +25,8 @@ from foreseal.predict.decomposition import (
 
 # Columns that levels, lines and autoregressions look at.
 CONTEXT = 1024
+# Steps that a season is continued at least, so that what is said of it does not depend on what was asked for.
+CONTINUED = 64
 
 LAGS = (
     "one cycle back",
@@ -45,9 +47,9 @@ class Histories:
     """Histories taken apart. ``rest`` (rows, columns) is without seasons, ``first`` without the first season
     only (unset where there is no second), ``raw`` with all, gaps filled; ``seen`` is 0 or 1 where observed.
 
-    ``season`` (rows, 2, reach) continues the smooth tables, ``tables`` (rows, 3, reach) the quick and slow
-    first and the low-rank second season, ``lags`` (rows, 10, reach) earlier values; ``has`` (rows, 3) tells
-    which seasons the history holds, ``noise`` (rows, reach) the relative spread of a phase.
+    ``season`` (rows, 2, at least reach) continues the smooth tables, ``tables`` (rows, 3, reach) the quick
+    and slow first and the low-rank second season, ``lags`` (rows, 10, reach) earlier values; ``has`` (rows,
+    3) tells which seasons the history holds, ``noise`` (rows, reach) the relative spread of a phase.
     """
 
     rest: Float32
@@ -79,7 +81,8 @@ def take_apart(
     kept = min(length, CONTEXT)
     rest = np.empty((rows, kept), np.float32)
     first = np.empty((rows, kept), np.float32)
-    season = np.zeros((rows, 2, reach), np.float32)
+    continued = max(reach, CONTINUED)
+    season = np.zeros((rows, 2, continued), np.float32)
     tables = np.zeros((rows, 3, reach), np.float32)
     lags = np.zeros((rows, len(LAGS), reach), np.float32)
     noise = np.ones((rows, reach), np.float32)
@@ -94,23 +97,23 @@ def take_apart(
         left = values
         if p1 and not full:
             table = smooth_of(left, shown, history, p1)
-            season[part, 0] = at_phase(table, 0, reach)
+            season[part, 0] = at_phase(table, 0, continued)
             left = left - at_phase(table, -length, length)
         elif p1:
             one = season_of(left, shown, history, p1)
-            season[part, 0] = at_phase(one.smooth, 0, reach)
+            season[part, 0] = at_phase(one.smooth, 0, continued)
             noise[part] = at_phase(one.noise, 0, reach)
             tables[part, 0] = at_phase(one.quick, 0, reach)
             tables[part, 1] = at_phase(one.slow, 0, reach)
             left = left - at_phase(one.smooth, -length, length)
         if p2 and not full:
             table = smooth_of(left, shown, history, p2)
-            season[part, 1] = at_phase(table, 0, reach)
+            season[part, 1] = at_phase(table, 0, continued)
             left = left - at_phase(table, -length, length)
         elif p2:
             first[part] = left[:, length - kept :]
             table, low_rank = second_of(left, shown, history, p2, p1)
-            season[part, 1] = at_phase(table, 0, reach)
+            season[part, 1] = at_phase(table, 0, continued)
             tables[part, 2] = at_phase(low_rank, 0, reach)
             left = left - at_phase(table, -length, length)
         if full:

@@ -13,6 +13,12 @@ WINDOW = 1024
 LEAST_HISTORY = 8
 # How far the correlation at a season must stand out above its surroundings.
 PROMINENCE = 0.2
+# How far a multiple of the first season must stand out above the multiples beside it: seven days are the
+# rule, anything else the exception.
+BESIDE = 0.03
+BESIDE_UNUSUAL = 0.12
+# Deviations beyond so many standard deviations are drawn in.
+OUTLIER = 8.0
 # A season replaces the calendar's if it leaves less than this share of what that leaves unexplained.
 MARGIN = 0.5
 
@@ -20,16 +26,15 @@ MARGIN = 0.5
 def detect(y: NDArray[np.floating], *, window: int = WINDOW) -> Ints:
     """Up to two seasons of each right-aligned row of y (rows, T), NaN missing; (rows, 3), 0 = none.
 
-    The first is the shortest one that stands out, the second a longer one that explains more: a multiple of
-    the first (a week over days) or, in what is left after averaging over the first, one of its own (a year
-    over weeks). Nothing is found that the history does not hold twice.
+    The first is the shortest one that stands out, the second a multiple of it that stands out among the
+    multiples: a week over days. Nothing is found that the history does not hold twice.
     """
     y = np.asarray(y, np.float64)[:, -window:]
     found = np.zeros((len(y), 3), np.int64)
     if y.shape[1] < LEAST_HISTORY:
         return found
     correlation, span = autocorrelation(y)
-    first = _first(correlation, span)
+    first, _ = _first(correlation, span)
     found[:, 0] = first
     found[:, 1] = _second(correlation, span, first)
     return found
@@ -46,15 +51,19 @@ def autocorrelation(y: Floats) -> tuple[Floats, Ints]:
     span = np.where(seen.any(axis=1), length - seen.argmax(axis=1), 0)
     count = np.maximum(mass.sum(axis=1), 1.0)
     value = np.nan_to_num(y, nan=0.0, posinf=0.0, neginf=0.0)
-    at = np.linspace(-1.0, 1.0, length)
-    # Least squares of a straight line on what is seen.
-    mean_at, mean = mass @ at / count, value.sum(axis=1) / count
-    slope = ((value @ at) / count - mean_at * mean) / np.maximum((mass @ at**2) / count - mean_at**2, 1e-12)
-    rest = (value - mean[:, None] - slope[:, None] * (at - mean_at[:, None])) * mass
+    value = value / np.maximum(np.abs(value).max(axis=1, initial=0.0), 1e-300)[:, None]
+    rest = _straightened(value, mass, count)
     size = np.sqrt((rest**2).sum(axis=1) / count)
-    # One outlier must not hide a season.
-    limit = np.maximum(4.0 * size, 1e-300)[:, None]
-    rest = np.clip(rest, -limit, limit)
+    # Outliers must not hide a season.
+    wild = np.flatnonzero(np.abs(rest).max(axis=1, initial=0.0) > OUTLIER * size)
+    if len(wild):
+        # Of the values themselves: the line was bent by the outlier.
+        some = np.where(seen[wild], value[wild], np.nan)
+        middle = np.nanmedian(some, axis=1)[:, None]
+        limit = OUTLIER * np.nanmedian(np.abs(some - middle), axis=1)[:, None]
+        limit = np.where(limit > 0.0, limit, np.inf)
+        drawn = middle + np.clip(value[wild] - middle, -limit, limit)
+        rest[wild] = _straightened(drawn * mass[wild], mass[wild], count[wild])
     lags = 2 * length // 3
     # Long enough that no lag in use wraps round.
     width = _even_width(length + lags)
@@ -65,8 +74,17 @@ def autocorrelation(y: Floats) -> tuple[Floats, Ints]:
     else:
         spectrum = np.fft.rfft(mass, width, axis=1)
         pairs = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, width, axis=1)[:, : lags + 1]
-    variance = np.maximum(product[:, :1] / count[:, None], 1e-300)
+    variance = np.maximum(product[:, :1] / count[:, None], 1e-26)
     return product / ((pairs + 2.0) * variance), span
+
+
+def _straightened(value: Floats, mass: Floats, count: Floats) -> Floats:
+    """Values less their straight line of least squares, zero where missing."""
+    at = np.linspace(-1.0, 1.0, value.shape[1])
+    mean_at, mean = mass @ at / count, value.sum(axis=1) / count
+    slope = ((value @ at) / count - mean_at * mean) / np.maximum((mass @ at**2) / count - mean_at**2, 1e-12)
+    out: Floats = (value - mean[:, None] - slope[:, None] * (at - mean_at[:, None])) * mass
+    return out
 
 
 def _even_width(least: int) -> int:
@@ -81,46 +99,61 @@ def _even_width(least: int) -> int:
     return best
 
 
-def _first(r: Floats, span: Ints) -> Ints:
+def _first(r: Floats, span: Ints) -> tuple[Ints, Ints]:
+    """The shortest season that stands out, and the one that stands out most, 0 for none."""
     rows, lags = r.shape
     longest = min((lags - 1) * 2 // 3, lags - 2)
     if longest < 2:
-        return np.zeros(rows, np.int64)
+        return np.zeros(rows, np.int64), np.zeros(rows, np.int64)
     lag = np.arange(2, longest + 1)
-    score = r[:, lag] - 0.5 * (_around(r, lag / 2.0) + _around(r, 1.5 * lag))
+    shown = r[:, lag] - 0.5 * (_around(r, lag / 2.0) + _around(r, 1.5 * lag))
     peak = (r[:, lag] >= r[:, lag - 1]) & (r[:, lag] >= r[:, lag + 1])
     # Chance correlations shrink with the history, and a lag that is a large part of it needs to show more.
-    bar = PROMINENCE + 1.5 / np.sqrt(np.maximum(span, 1.0))
-    usable = peak & (2 * lag <= span[:, None]) & (r[:, lag] > 0.1)
-    score = np.where(usable, score - 0.6 * lag / np.maximum(span, 1)[:, None], -np.inf)
-    best = score.max(axis=1)
-    good = score >= np.maximum(0.85 * best, bar)[:, None]
+    bar = (PROMINENCE + 1.5 / np.sqrt(np.maximum(span, 1.0)))[:, None]
+    usable = (2 * lag <= span[:, None]) & (r[:, lag] > 0.1)
+    score = np.where(usable, shown - 0.6 * lag / np.maximum(span, 1)[:, None], -np.inf)
+    peaks = np.where(peak, score, -np.inf)
+    best = peaks.max(axis=1, keepdims=True)
+    most = np.where(best[:, 0] >= bar[:, 0], lag[peaks.argmax(axis=1)], 0)
+    good = peaks >= np.maximum(0.85 * best, bar)
+    # What stands out most may be a week over days: a season that it holds several times comes first.
+    share = most[:, None] / lag
+    whole = (np.abs(share - np.round(share)) < 0.02 * share) & (share > 2.5)
+    good |= whole & (peaks >= np.maximum(0.4 * best, bar))
     found = np.where(good.any(axis=1), lag[good.argmax(axis=1)], 0)
-    # A profile with two peaks a cycle stands out at half its period; the whole period correlates better.
+    # The first peak of a broad hill lies before its top.
     row = np.arange(rows)
+    near = np.abs(lag - found[:, None]) <= 0.1 * found[:, None]
+    top = np.where(near, score, -np.inf).argmax(axis=1)
+    found = np.where(found > 0, lag[top], 0)
+    # A profile with two peaks a cycle stands out at half its period; the whole period correlates better.
     for times in (2, 3):
         longer = found * times
         reach = (found > 0) & (2 * longer <= span) & (longer <= longest)
         here = np.where(reach, longer, 0)
         better = reach & (r[row, here] > r[row, found] + 0.08)
         found = np.where(better, longer, found)
-    return found
+    return found, most
 
 
 def _second(r: Floats, span: Ints, first: Ints) -> Ints:
-    """A longer season: the multiple of the first that correlates better, else one that the rest shows."""
+    """A longer season, a multiple of the first that correlates better than the multiples beside it."""
     rows, lags = r.shape
     found = np.zeros(rows, np.int64)
     row = np.arange(rows)
-    best = r[row, first] + 0.03
+    best = np.zeros(rows)
     some = first > 1
-    for times in range(2, 13):
+    for times in range(3, 13):
         lag = first * times
         reach = some & (2 * lag <= span) & (lag + first < lags)
         at = np.where(reach, lag, 0)
         after, before = np.where(reach, lag + first, 0), np.where(reach, lag - first, 0)
-        better = reach & (r[row, at] > best) & (r[row, at] > np.maximum(r[row, before], r[row, after]) + 0.02)
-        found, best = np.where(better, lag, found), np.where(better, r[row, at], best)
+        shown = r[row, at] - 0.5 * (r[row, before] + r[row, after])
+        bar = BESIDE if times == 7 else BESIDE_UNUSUAL
+        better = (
+            reach & (shown > np.maximum(best, bar)) & (r[row, at] > np.maximum(r[row, before], r[row, after]))
+        )
+        found, best = np.where(better, lag, found), np.where(better, shown, best)
     return found
 
 
@@ -153,7 +186,7 @@ def choose(y: NDArray[np.floating], calendar: tuple[int, ...]) -> Ints:
     if values.shape[1] < LEAST_HISTORY:
         return told
     correlation, held = autocorrelation(values[:, -WINDOW:])
-    first = _first(correlation, held)
+    first, _ = _first(correlation, held)
     second = _second(correlation, held, first)
     row = np.arange(len(values))
     other = (first > 1) & ~(told == first[:, None]).any(axis=1)
