@@ -133,7 +133,7 @@ def test_every_kind_of_entry_has_a_row_with_its_fields_in_the_seal_page() -> Non
 
 def test_every_statement_of_a_verification_is_explained() -> None:
     text = read("seal.md")
-    for statement in (verify.UNNAMED, verify.SEALED, verify.REPLAYED, verify.INCLUDED):
+    for statement in (verify.UNNAMED, verify.SEALED, verify.REPLAYED, verify.REPLAYED_ALONE, verify.INCLUDED):
         assert f"| `{statement}` |" in text
 
 
