@@ -127,7 +127,7 @@ def test_the_example_application_is_found_and_runs(
         with pytest.raises(SystemExit) as stop:
             main(args)
         assert not stop.value.code, capsys.readouterr().err
-    assert "forecasts us 3 of 3, baseline 3 of 3; 3 outcomes" in capsys.readouterr().out
+    assert "us: 3 of 3 forecasts due" in capsys.readouterr().out
 
 
 def test_the_settings_in_the_pages_are_valid() -> None:

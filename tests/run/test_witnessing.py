@@ -21,7 +21,7 @@ from foreseal.run.witnessing import Witnessed, witnessed_so_far
 from foreseal.seal.policy import parse_policy
 from foreseal.seal.receipt import parse_receipt
 from foreseal.seal.replay import replay
-from foreseal.seal.verify import REPLAYED, verify_log
+from foreseal.seal.verify import REPLAYED_ALONE, verify_log
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DOWN = "http://127.0.0.1:9"
@@ -70,7 +70,7 @@ def test_a_run_is_cosigned_and_its_receipts_carry_the_quorum(make: Make, serve: 
     assert len(paths) == 12
     for path, receipt in verify_receipts(project, paths).items():
         assert receipt.ok, (path, receipt)
-        assert REPLAYED in receipt.statements, "witnesses say when a replay was made, not what was known then"
+        assert REPLAYED_ALONE in receipt.statements, "witnesses date a replay, not what was known then"
         carried = project.trust().open(parse_receipt(path.read_bytes()).checkpoint)
         assert carried.by == {"w0": NOW, "w1": NOW}
     policy = parse_policy(str(project.trust()))

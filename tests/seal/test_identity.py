@@ -206,7 +206,8 @@ def test_a_revocation_does_not_take_back_what_an_outcome_has_judged(keys: Keys) 
     verdict = keys.verdict()
     assert verdict.ok
     assert verdict.notes == ()
-    assert "us 1 of 2, baseline 1 of 2; 1 outcomes, 1 scores recomputed" in str(verdict)
+    assert "us: 1 of 1 forecasts due" in str(verdict)
+    assert "1 of 2 cutoffs settled, each score recomputed" in str(verdict)
 
 
 def test_threat_16_not_even_a_recovery_key_takes_back_what_an_outcome_has_judged(keys: Keys) -> None:
@@ -324,7 +325,7 @@ def test_a_commitment_made_before_a_rotation_is_revealed_after_it(
     ledger.score("disease", 0)
     verdict = keys.verdict()
     assert verdict.ok, verdict.problems
-    assert "disease: forecasts us 1 of 2, baseline 1 of 2" in str(verdict)
+    assert "disease, us: 1 of 1 forecasts due" in str(verdict)
 
 
 def test_verdicts_say_up_to_where_revocations_are_known(keys: Keys) -> None:

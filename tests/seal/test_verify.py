@@ -68,7 +68,8 @@ def test_a_log_that_was_written_honestly_is_complete(whole: Path, signer: Signer
     assert verdict.problems == verdict.notes == ()
     assert REPLAYED in verdict.statements
     assert SEALED in verdict.statements
-    assert "us 2 of 2, baseline 2 of 2; 2 outcomes, 2 scores recomputed" in str(verdict)
+    assert "volume: 2 of 2 cutoffs settled, each score recomputed" in verdict.statements
+    assert "volume, us: 2 of 2 forecasts due" in verdict.statements
     assert verdict.kinds["forecast"] == 8
 
 
@@ -114,7 +115,7 @@ def test_a_receipt_proves_its_entry_and_nothing_more(whole: Path, signer: Signer
     assert verdict.index == 9
     assert verdict.entry is not None
     assert "nothing is said about what else is" in str(verdict)
-    assert "time not attested" in str(verdict)
+    assert "order and time are not shown by a receipt alone" in str(verdict)
 
 
 def test_without_a_named_key_the_evidence_is_only_consistent(whole: Path) -> None:

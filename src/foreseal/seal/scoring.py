@@ -162,6 +162,12 @@ class _Rule:
         return cls(log, LOG_DIGITS, 1, LOG_DIGITS)
 
 
+def total_scale(terms: Terms) -> tuple[int, int]:
+    """Decimals of a ``total`` under the target's rule, and how many levels each of its rows sums."""
+    rule = _Rule.of(terms, terms.rule)
+    return rule.digits, rule.levels
+
+
 def _bound(terms: Terms, digits: int) -> int:
     places = len(terms.score_bound.partition(".")[2])
     return divide(parse_decimal(terms.score_bound, places) * 10**digits, 10**places)

@@ -6,7 +6,7 @@ caller names; nothing that is shipped with the evidence is an authority.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -28,11 +28,13 @@ from foreseal.seal.problem import Problem
 from foreseal.seal.reader import CHECKPOINT
 from foreseal.seal.receipt import parse_receipt
 from foreseal.seal.replay import replay, skipped_cutoffs, unknown_targets
+from foreseal.seal.tally import tally
 from foreseal.seal.track import Track
 
 UNNAMED = "consistent, but by a key you have not named"
 SEALED = "sealed, time not attested"
 REPLAYED = "replay: order proven, time not attested"
+REPLAYED_ALONE = "replay: order and time are not shown by a receipt alone"
 INCLUDED = "included: one entry is in the log; nothing is said about what else is"
 UNREVOKED = "revocations: not known from a receipt alone"
 NOT_SHOWN = (
@@ -87,7 +89,8 @@ def verify_receipt(data: bytes, trust: Policy | Iterable[Verifier]) -> Verdict:
         entry = parse_entry(receipt.entry)
     except ProofError as error:
         return refused(Problem.of(error, code))
-    sealed = [REPLAYED] if entry.fields.get("mode") == "replay" else time_statements(policy, head, SEALED)
+    replayed = entry.fields.get("mode") == "replay"
+    sealed = [REPLAYED_ALONE] if replayed else time_statements(policy, head, SEALED)
     return Verdict(
         ok=bool(policy.logs),
         statements=(*(sealed if policy.logs else [UNNAMED]), INCLUDED, UNREVOKED),
@@ -220,7 +223,7 @@ def _statements(
             )
     if size:
         lines.append(f"revocations known up to entry {size - 1}")
-    return (*lines, *map(_summary, history.tracks.values()), *listed(history), NOT_SHOWN)
+    return (*lines, *tally(history, policy.time(head.by)), *listed(history), NOT_SHOWN)
 
 
 def _in_time(track: Track, attested: Attested) -> str:
@@ -232,26 +235,3 @@ def _in_time(track: Track, attested: Attested) -> str:
     return (
         f"{track.name}: {early} of {len(said)} forecasts existed before their deadline, by timestamps alone"
     )
-
-
-def _summary(track: Track) -> str:
-    """How much of what was declared has been said, per forecaster."""
-    total = len(track.cutoffs)
-    parts = []
-    for name in track.forecasters:
-        said = {seq for forecaster, seq in track.forecasts if forecaster == name}
-        missed = {"missing": sorted(set(track.outcomes) - said)}
-        for seq, scores in sorted(track.scores.items()):
-            status = next(each["status"] for each in scores[0].entry["scores"] if each["forecaster"] == name)
-            if status not in ("scored", "missing"):
-                missed.setdefault(status, []).append(seq)
-        gaps = "; ".join(f"{status}: {_numbers(seqs)}" for status, seqs in missed.items() if seqs)
-        parts.append(f"{name} {len(said)} of {total}{f' ({gaps})' if gaps else ''}")
-    return (
-        f"{track.name}: forecasts {', '.join(parts)}; {len(track.outcomes)} outcomes, "
-        f"{len(track.scores)} scores recomputed"
-    )
-
-
-def _numbers(seqs: Sequence[int]) -> str:
-    return ", ".join(map(str, seqs[:10])) + ("..." if len(seqs) > 10 else "")
