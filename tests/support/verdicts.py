@@ -349,6 +349,10 @@ def _policies(log: Forged) -> Iterator[Vector]:
     nested = f"log {KEY}\n{three}group x any a b\ngroup y all x c\nquorum y\n"
     yield policy("nested groups", nested, "included")
     yield policy("weak nested groups", nested.replace("group y all", "group y any"))
+    for depth, level in ((63, "included"), (64, "none"), (3000, "none")):
+        chain = "".join(f"group g{k} all g{k - 1}\n" for k in range(1, depth))
+        deep = f"log {KEY}\nwitness a {w[0]}\ngroup g0 all a\n{chain}quorum g{depth - 1}\n"
+        yield policy(f"{depth} groups, each in the next", deep, level)
     yield policy("no quorum line", f"log {KEY}\n")
     yield policy("two quorum lines", f"log {KEY}\nquorum none\nquorum none\n")
     yield policy("a quorum of nobody", f"log {KEY}\nquorum two\n")

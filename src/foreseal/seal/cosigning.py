@@ -100,7 +100,7 @@ def fetch(url: str, wait: float, data: bytes | None = None) -> tuple[int, str, b
             answer = error
         with answer:
             body = answer.read(MAX_ANSWER + 1)
-            kind, status = answer.headers.get("Content-Type", ""), answer.status
+            kind, status = answer.headers.get("Content-Type", ""), answer.status or 0
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise SetupError(f"it cannot be reached: {reason}.") from None

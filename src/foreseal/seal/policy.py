@@ -31,6 +31,7 @@ from foreseal.seal.quorum import Group, Part, Witness, check_group, met, overlap
 
 MAX_POLICY = 1 << 16
 MAX_WITNESSES = MAX_SIGNATURES - 1
+MAX_GROUPS = 63
 NONE = "none"
 
 _GROUP = "witnesses"
@@ -65,6 +66,8 @@ class Policy:
         used: set[str] = set()
         if len(self.witnesses) > MAX_WITNESSES:
             raise SettingsError(f"the policy has {len(self.witnesses)} witnesses; limit: {MAX_WITNESSES}.")
+        if len(self.groups) > MAX_GROUPS:
+            raise SettingsError(f"the policy has {len(self.groups)} groups; limit: {MAX_GROUPS}.")
         if len({witness.key.public for witness in self.witnesses}) < len(self.witnesses):
             raise SettingsError("two witnesses of the policy have the same key.")
         everything: tuple[Part, ...] = (*self.witnesses, *self.groups)
@@ -267,10 +270,14 @@ class _Draft:
                 key = parse_witness(vkey)
                 if name in (NONE, *parts) or any(key.public == other.key.public for other in self.witnesses):
                     raise SettingsError(f"it names {name!r} or its key again.")
+                if len(self.witnesses) == MAX_WITNESSES:
+                    raise SettingsError(f"a policy has at most {MAX_WITNESSES} witnesses.")
                 self.witnesses.append(Witness(name, key, *url))
             case ["group", name, need, _, *_]:
                 if name in (NONE, *parts):
                     raise SettingsError(f"it names {name!r} again.")
+                if len(self.groups) == MAX_GROUPS:
+                    raise SettingsError(f"a policy has at most {MAX_GROUPS} groups.")
                 members = tuple(words[3:])
                 group = Group(name, _threshold(need, len(members)), members)
                 check_group(group, parts, {m for other in self.groups for m in other.members})

@@ -22,7 +22,6 @@ import re
 import stat
 import struct
 import sys
-import unicodedata
 import zlib
 from bisect import bisect_right
 from calendar import monthrange
@@ -153,7 +152,6 @@ def shift(us: int, freq: str, steps: int) -> int:
 def to_json(value: Any, depth: int = 0) -> str:
     need(depth <= 8, "canonical", "JSON is nested more than 8 levels deep.")
     if isinstance(value, str):
-        need(unicodedata.is_normalized("NFC", value), "canonical", f"{value[:40]!r} is not in normal form C.")
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -293,7 +291,7 @@ def sensible(e: dict[str, Any]) -> bool:
         return (
             all(series == bool(each) for each in (e["rule"] == "wis", e["quantiles"], e["freq"]))
             and not (e["also"] and (series or "wis" in rules or len({*rules}) < len(rules)))
-            and len(bound.partition(".")[0]) <= 14
+            and len(bound.partition(".")[0]) <= 14 and (not e["commit"] or e["missing"] == "bound")
             and (decimal(bound, places(bound)) > 0 if bound else e["missing"] != "bound" and "log" not in rules)
             and len({*names}) == len(names) and "baseline" in names)
     if kind == "outcome":
@@ -347,7 +345,6 @@ def table(data: bytes, header: list[str], readers: Readers, keys: int) -> list[R
     content = utf8(data)
     clean = content.endswith("\n") and not re.search(CONTROL, content.replace("\n", ""))
     need(clean, "canonical", "it does not end with a newline, or holds a control character.")
-    need(unicodedata.is_normalized("NFC", content), "canonical", "it is not in Unicode normal form C.")
     rows: list[Row] = []
     for at, line in enumerate(content[:-1].split("\n")):
         said = cells(line)
@@ -655,10 +652,10 @@ class Policy:
             need(all(name in self.witnesses for name in self.own), "fields", "`own` names what is no witness.")
         except Wrong as error:
             raise Unusable(f"the policy cannot be used: {error}") from None
-        if self.quorum != "none" and self.overlap(self.quorum) <= self.tolerate:
+        if self.quorum != "none" and (self.overlap(self.quorum) or 0) <= self.tolerate:
             raise Unusable(
                 f"the quorum {self.quorum} is too weak if {self.tolerate} witnesses collude with the log: two "
-                f"different trees could both get it. k of n witnesses need k > (n + {self.tolerate}) / 2.")
+                f"different trees could both get it. k of n witnesses, none of them `own`, need k > (n + {self.tolerate}) / 2.")
 
     def take(self, word: str, *rest: str) -> bool:
         names = {"none", *self.witnesses, *self.groups}
@@ -673,7 +670,7 @@ class Policy:
             least = {"any": 1, "all": len(members)}.get(rest[1]) or small(rest[1])
             self.groups[rest[0]] = least, members
             apart = len({*members, *used}) == len(members) + len(used)
-            return apart and {*members} <= names - {"none"} and 1 <= least <= len(members)
+            return apart and {*members} <= names - {"none"} and 1 <= least <= len(members) and len(self.groups) < 64
         if word == "quorum" and len(rest) == 1 and not self.quorum:
             self.quorum = rest[0]
             return self.quorum in names
@@ -683,17 +680,18 @@ class Policy:
         self.own += rest
         return word == "own" and len(rest) > 0
 
-    def overlap(self, name: str) -> int:
-        """The fewest witnesses that any two quorums share."""
+    def overlap(self, name: str) -> int | None:
+        """The fewest witnesses that any two quorums share; None if there is none without the operator's own."""
         if name in self.witnesses:
-            return 1
+            return None if name in self.own else 1
         least, members = self.groups[name]
-        return sum(sorted(map(self.overlap, members))[: max(2 * least - len(members), 0)])
+        shared = sorted(each for each in map(self.overlap, members) if each is not None)
+        return sum(shared[: max(2 * least - len(shared), 0)]) if len(shared) >= least else None
 
     def met(self, name: str, by: dict[str, int]) -> bool:
         if name in self.groups:
             return sum(self.met(member, by) for member in self.groups[name][1]) >= self.groups[name][0]
-        return name in ("", "none") or name in by
+        return name in ("", "none") or (name in by and name not in self.own)
 
     def times(self, note: Note) -> dict[str, int]:
         """When each witness first cosigned, in microseconds."""
@@ -722,34 +720,58 @@ class Track:
         self.entry, self.cutoffs = entry, cutoffs
         self.forecasts: dict[tuple[str, int], list[Entry]] = {}
         self.outcomes: dict[int, list[Entry]] = {}
-        self.scores: set[int] = set()
+        self.scores: dict[int, list[Entry]] = {}
+        self.again, self.belated, self.hindsight = list[int](), list[str](), dict[str, tuple[int, int]]()
+
+    def closes(self, seq: int) -> int:
+        return self.cutoffs[seq] + int(self.entry.of("deadline")) * 10**6
+
+    def ends(self, seq: int) -> int:
+        """When the horizon of a cutoff is over; of cases, when they settle."""
+        target = self.entry.body
+        if target["form"] == "cases": return self.settles(seq)
+        return shift(self.cutoffs[seq], target["freq"], target["horizon"])
 
     def settles(self, seq: int) -> int:
-        target, end = self.entry.body, self.cutoffs[seq]
-        if target["form"] == "series": end = shift(end, target["freq"], target["horizon"])
-        return end + int(target["outcome"]["deadline"]) * 10**6
+        start = self.ends(seq) if self.entry.of("form") == "series" else self.cutoffs[seq]
+        return start + int(self.entry.of("outcome")["deadline"]) * 10**6
+
+Void = dict[str, list[tuple[int, Entry]]]  # key: from which index on it is void, and which entry says so
 
 class Keys:
     """Whose key is whose: a key, what replaced it, and from where on it is void."""
 
-    def __init__(self, void: dict[str, tuple[int, int]]) -> None:
-        self.void, self.settled, self.first, self.now = void, {*void}, dict[str, str](), dict[str, str]()
+    def __init__(self, void: Void) -> None:
+        self.void, self.first, self.now = void, dict[str, str](), dict[str, str]()
         self.recovery: dict[str, set[str]] = {}
-        self.rotated: dict[str, int] = {}
+        self.rotated, self.handed = dict[str, int](), dict[str, tuple[str, int]]()
 
     def same(self, one: str | None, other: str) -> bool:
         return one is not None and self.first.get(one, one) == self.first.get(other, other)
 
+    def current(self, author: str) -> bool:
+        return self.now.get(self.first.get(author, "")) == author
+
+    def voids(self, author: str, index: int) -> list[Entry]:
+        return [said for holds, said in self.void.get(author, []) if holds <= index]
+
     def speaks(self, author: str, index: int) -> bool:
-        return self.now.get(self.first.get(author, "")) == author and not self.void.get(author, (0, index))[1] < index
+        """As far as the entries before tell."""
+        return self.current(author) and all(said.place >= index for _, said in self.void.get(author, []))
+
+    def revoke(self, subject: str, holds: int, said: Entry) -> None:
+        """Who held a key by then is not its owner, and neither is who they handed it to."""
+        self.void[subject] = [*self.void.get(subject, []), (holds, said)]
+        for following, (previous, at) in self.handed.items():
+            if previous == subject and holds <= at: self.revoke(following, at, said)
 
     def admit(self, author: str, index: int) -> bool:
         """Whether an entry counts; False if a later revocation sets it aside."""
         need(author in self.first, "identity", "its author has no identity in this log.")
-        holds, said = self.void.get(author, (index + 1, index))
-        need(said >= index, "revoked", f"its author's key was revoked in entry {said}.")
-        if holds <= index: return False
-        need(self.speaks(author, index), "revoked", "its author's key was replaced.")
+        void = self.voids(author, index)
+        need(all(said.place >= index for said in void), "revoked", "its author's key was revoked before.")
+        if void: return False
+        need(self.current(author), "revoked", "its author's key was replaced.")
         return True
 
     def take(self, entry: Entry, judged: int) -> bool:
@@ -766,48 +788,55 @@ class Keys:
             consent = [previous] * self.speaks(previous, index) + sorted(self.recovery[line])
             by = [each for each in consent if signed_by(hex_key(each), message, bytes.fromhex(e["previous_sig"]))]
             need(by, "signature", "neither the key before nor a recovery key has signed the rotation.")
-            self.first[subject] = line
-            holds, said = self.void.get(previous, (index + 1, 0))
-            if by[0] == previous and holds <= index:
-                self.void.setdefault(subject, (index, said))
-                return False
-            self.now[line], self.rotated[line] = subject, index
+            self.first[subject], self.now[line], self.rotated[line] = line, subject, index
+            if by[0] == previous: self.handed[subject] = previous, index
+            if by[0] == previous and self.voids(previous, index): return False
             if "recovery" in e: self.recovery[line].add(e["recovery"])
         elif e["action"] == "revoke":
             need(known, "identity", "the key it revokes has no identity in this log.")
             line, author = self.first[subject], e["author"]
-            recovers, (holds, said) = author in self.recovery[line], self.void.get(author, (index + 1, 0))
-            if not recovers and holds <= index < said: return False
+            recovers, void = author in self.recovery[line], self.voids(author, index)
+            if not recovers and void and void[0].place > index: return False
             right = recovers or (self.same(author, subject) and self.speaks(author, index))
             need(right and e["from"] <= index, "identity", "its author has no right to revoke, or not from there.")
             least = judged if recovers else max(judged, self.rotated.get(line, -1))
-            holds, (before, said) = max(e["from"], least + 1), self.void.get(subject, (index, index))
-            if subject not in self.settled: self.void[subject] = (min(holds, before), said)
+            if all(said.place != index for _, said in self.void.get(subject, [])):
+                self.revoke(subject, max(e["from"], least + 1), entry)
         return True
 
 class Replay:
     """The state of a log after the entries added so far. Position decides, not the times that authors claim."""
 
     def __init__(
-        self, box: Box, void: dict[str, tuple[int, int]], targets: set[str], time: Callable[[Entry], int]
+        self, box: Box, void: Void, targets: set[str], time: Callable[[Entry], int]
     ) -> None:
         self.box, self.targets, self.keys, self.time = box, targets, Keys(void), time
         self.problems: list[tuple[int, str, str]] = []
         self.entries: dict[str, Entry] = {}
         self.tracks: dict[str, Track] = {}
         self.reveals: dict[str, Entry] = {}
-        self.datasets, self.left_out, self.judged = set[str](), set[str](), -1
+        self.datasets, self.left_out, self.aside, self.judged = set[str](), set[str](), list[int](), -1
 
     def add(self, entry: Entry) -> None:
         kind = entry.of("kind")
         if self.entries.setdefault(entry.leaf, entry) is not entry: return
         judged, self.judged = self.judged, entry.place if kind in JUDGING else self.judged
-        if kind == "identity": self.keys.take(entry, judged)
-        elif self.keys.admit(entry.of("author"), entry.place) and self.asked(entry):
+        if kind == "identity": counts = self.keys.take(entry, judged)
+        else: counts = self.keys.admit(entry.of("author"), entry.place) or self.stands(entry)
+        if not counts: self.aside.append(entry.place)
+        elif kind != "identity" and self.asked(entry):
             if kind == "dataset": self.datasets.add(entry.of("name"))
             elif kind == "erasure": need(entry.of("dataset") in self.datasets, "reference", "its dataset is not declared.")
             elif kind == "approval": self.refer(entry.of("decision"), "decision")
             elif kind != "model": getattr(self, kind)(entry)
+
+    def stands(self, entry: Entry) -> bool:
+        """Whether a forecast counts although its key is void: live, it was revoked when its outcome could be known."""
+        track = self.tracks.get(entry.of("declared")) if entry.of("kind") == "forecast" else None
+        if track is None or track.entry.of("mode") != "live" or entry.of("seq") >= len(track.cutoffs): return False
+        void = self.keys.voids(entry.of("author"), entry.place)
+        late = all(self.time(said) > track.closes(entry.of("seq")) for said in void)
+        return late and self.keys.current(entry.of("author"))
 
     def asked(self, entry: Entry) -> bool:
         """Whether the entry is about targets that are to be judged."""
@@ -854,8 +883,10 @@ class Replay:
         counts = [seq for seq, _ in rows] == list(range(entry.of("cutoffs")))
         need(counts and cutoffs == sorted({*cutoffs}), "rule", "its schedule does not count ascending cutoffs from 0.")
         track = Track(entry, cutoffs)
-        end = max(track.settles(len(cutoffs) - 1), cutoffs[-1] + entry.of("deadline") * 10**6)
-        need(end <= LAST, "rule", "it settles after the year 9999.")
+        last = len(cutoffs) - 1
+        need(max(track.settles(last), track.closes(last)) <= LAST, "rule", "it settles after the year 9999.")
+        in_time = entry.of("mode") == "replay" or all(track.closes(seq) <= track.ends(seq) for seq in range(len(cutoffs)))
+        need(in_time, "rule", "its deadline lies after the end of its horizon, when the outcome is known.")
         self.tracks[entry.leaf] = track
 
     def forecast(self, entry: Entry) -> None:
@@ -873,6 +904,10 @@ class Replay:
         right = forecast.body.get("commitment") == digest(b"foreseal/commit/v1\0" + b"".join(parts)).hex()
         right = right and self.keys.same(forecast.of("author"), entry.of("author"))
         need(right, "commitment", "it does not open the commitment that it refers to.")
+        track = self.tracks.get(forecast.of("declared"))
+        if track and forecast.of("seq") in track.scores:  # after the score it counts for nothing
+            track.belated.append(f"{forecast.of('forecaster')} {forecast.of('seq')}")
+            return
         self.read(entry.of("payload"))
         self.reveals.setdefault(forecast.leaf, entry)
 
@@ -890,7 +925,7 @@ class Replay:
         for entry in track.forecasts.get((name, seq), []):
             late = outcomes and entry.place > outcomes[0].place
             if target["mode"] == "live":
-                late = late or self.time(entry) > track.cutoffs[seq] + target["deadline"] * 10**6
+                late = late or self.time(entry) > track.closes(seq)
             status, said = ("late", {}) if late else self.opened(track, entry)
             # What a commitment hides could be chosen among after the outcome, so the first in time is final.
             if status == "scored" or (not late and "commitment" in entry.body): return status, entry, said
@@ -912,6 +947,10 @@ class Replay:
         target = track.entry.body
         outcome = self.refer(entry.of("outcome"), "outcome")
         need(outcome in track.outcomes.get(seq, []), "rule", "the outcome is not of this target and cutoff.")
+        before = track.scores.get(seq, [])
+        if any(each.of("outcome") == outcome.leaf for each in before):  # the first score of an outcome stands
+            track.again.append(seq)
+            return
         data = self.read(entry.of("payload"))
         counts = {each["name"]: self.counts(track, each["name"], seq) for each in target["forecasters"]}
         happened = read_outcome(target, self.read(outcome.of("payload")))
@@ -929,7 +968,12 @@ class Replay:
         same = entry.of("also") == also and entry.of("rule") == target["rule"] and data == payload
         need(same, "score-differs", "its further scores or its payload are not what the payloads give.")
         for each in entry.of("decisions"): self.regret(entry, each)
-        track.scores.add(seq)
+        track.scores[seq] = [*before, entry]
+        for name, (status, forecast, _) in counts.items() if target["mode"] == "live" and not before else ():
+            if forecast and status == "scored" and items[list(counts).index(name)]["status"] == "scored":
+                early, of = track.hindsight.get(name, (0, 0))
+                early += sum(row[-1] < self.time(forecast) for row in happened.values())
+                track.hindsight[name] = early, of + len(happened)
 
     def regret(self, score: Entry, said: dict[str, Any]) -> None:
         decision, costs = self.refer(said["decision"], "decision"), said["costs"]
@@ -1101,13 +1145,12 @@ def judge_files(box: Box, policy: Policy, targets: set[str], is_log: bool) -> Ve
     declared = {entry.of("name") for entry in replay.entries.values() if entry.of("kind") == "target"}
     verdict.problems = [(code, message) for _, code, message in replay.problems]
     for track in replay.tracks.values():
-        skipped = sorted(set(range(max(track.scores, default=0))) - track.scores)
+        skipped = sorted(set(range(max(track.scores, default=0))) - {*track.scores})
         if skipped: verdict.problems.append(("gap", f"{track.entry.of('name')} skips its cutoffs {str(skipped)[1:60]}..."))
     verdict.problems += beside
-    if not is_log:
-        verdict.problems += check_receipts(box, policy, raws, leaves, replay)
-        lost = sorted(targets - declared)
-        verdict.problems += [("target-missing", f"no target {name} is declared in this log.") for name in lost]
+    if not is_log: verdict.problems += check_receipts(box, policy, raws, leaves, replay)
+    lost = sorted(targets - declared)
+    verdict.problems += [("target-missing", f"no target {name} is declared in this log.") for name in lost]
     if not verdict.problems: conclude(verdict, policy, checkpoint, by, replay)
     return verdict
 
@@ -1125,8 +1168,35 @@ def conclude(verdict: Verdict, policy: Policy, checkpoint: Checkpoint, by: dict[
         verdict.says.append(
             f"{track.entry.of('name')}: {len(track.cutoffs)} cutoffs declared; forecasts {said}; "
             f"{len(track.outcomes)} outcomes, {len(track.scores)} scores recomputed")
+    verdict.says += listed(tracks, replay.aside)
     if any(name.startswith("timestamp/") for name in replay.box.members):
         verdict.says.append("timestamp present, not checked here")
+
+def listed(tracks: list[Track], aside: list[int]) -> list[str]:
+    """What is no problem, and to be told: counted and named the same by every verifier."""
+    says, declared = list[str](), [track.entry.of("name") for track in tracks]
+    for track, name in zip(tracks, declared):
+        items = [(seq, each) for seq, said in sorted(track.scores.items()) for each in said[0].of("scores")]
+        missed = [f"{each['forecaster']} {seq} {each['status']}" for seq, each in items if each["status"] != "scored"]
+        second = sorted((seq, who) for (who, seq), said in track.forecasts.items() for _ in said[1:])
+        fixed = [(seq, said[0].body) for seq, said in sorted(track.outcomes.items())]
+        gaps = [(seq, first["expected"] - first["rows"], first["expected"]) for seq, first in fixed]
+        for what, names in (
+            ("missed deadlines", missed), ("second forecasts", [f"{who} {seq}" for seq, who in second]),
+            ("reveals after the score", track.belated),
+            ("revised outcomes", [seq for seq, _ in fixed for _ in track.outcomes[seq][1:]]),
+            ("outcomes with values not known", [f"{seq}: {gap} of {of}" for seq, gap, of in gaps if gap]),
+            ("second scores of one outcome", track.again),
+            ("cutoffs not settled", [seq for seq in range(len(track.cutoffs)) if seq not in track.scores]),
+        ): says += line(f"{name}: {what}", names)
+        known = "outcome values were known before the forecast was sealed"
+        says += [f"{name}, {who}: {early} of {of} {known}" for who, (early, of) in track.hindsight.items() if early]
+    says += line("targets declared again", [name for i, name in enumerate(declared) if name in declared[:i]])
+    return says + line("entries set aside by a revocation", aside)
+
+def line(what: str, names: Sequence[object]) -> list[str]:
+    shown = ", ".join(map(str, names[:10])) + "..." * (len(names) > 10)
+    return [f"{what}: {len(names)} ({shown})"] * bool(names)
 
 def run(raws: list[bytes], box: Box, targets: set[str], time: Callable[[Entry], int]) -> Replay:
     """Replay all entries: revocations reach back, so they are collected first."""
