@@ -39,6 +39,8 @@ from foreseal.records import Forecast
 BLOCK = 1 << 15
 # How sharply the view of the seasons with the smaller backtest error is preferred.
 PREFERENCE = 8.0
+# Share of the growth of the spread that goes on beyond the trained steps, on top of the candidates' own.
+FAR_GROWTH = 0.25
 
 
 @dataclass
@@ -63,30 +65,51 @@ class Pretrained:
         if self.grid_ is None:
             raise ModelError("The model has not been fitted.", hint="Call fit(panel) first.")
         grid = self.grid_
-        network = load(self.weights)
-        levels = np.asarray(quantiles, np.float64)
-        reach = grid.reach(h)
-        steps = np.arange(1, reach + 1)
-        values = np.empty((len(grid.ids), reach, len(levels)))
-        for rows, y in contexts(grid.y, season_lengths(self.seasons, grid.freq), BLOCK // reach):
-            told = periods_of(y, self.seasons, grid.freq)
-            out, error, known = view(network, y, told, steps, levels)
-            if self.seasons is None:
-                seen = detect(y)
-                again = np.flatnonzero((seen != told).any(axis=1) & (seen[:, 0] > 0))
-                if len(again):
-                    other, its_error, _ = view(network, y[again], seen[again], steps, levels)
-                    share = _share(error[again], its_error)[:, None, None]
-                    out[again] = share * out[again] + (1.0 - share) * other
-            values[rows] = within(out, y, known)
+        values = self._of(grid, grid.y, grid.reach(h), quantiles)
         warn_if_certain(self, grid)
+        return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), self._ran())
+
+    def roll(
+        self, panel: Panel, backs: Sequence[int], columns: int, quantiles: Sequence[float]
+    ) -> tuple[FloatArray, dict[str, str]]:
+        """See `foreseal.predict.model.Rolling`."""
+        refuse_seasons(self.seasons)
+        grid = Grid.of(panel)
+        out = np.full((len(backs), len(grid.ids), columns, len(quantiles)), np.nan)
+        for origin, back in enumerate(backs):
+            y = grid.y[:, : grid.y.shape[1] - back]
+            rows = np.flatnonzero(np.isfinite(y).any(axis=1))
+            out[origin, rows] = self._of(grid, y[rows], columns, quantiles)
+        warn_if_certain(self, grid)
+        return out, self._ran()
+
+    def _ran(self) -> dict[str, str]:
+        network = load(self.weights)
         mixes = network.facts.get("mixes", [])
-        ran = {
+        return {
             "weights": network.digest,
             "stage": str(STAGE_VERSION),
             "generators": ", ".join(f"{version} from batch {first}" for version, first in mixes),
         }
-        return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), ran)
+
+    def _of(self, grid: Grid, y: FloatArray, reach: int, quantiles: Sequence[float]) -> FloatArray:
+        """Quantiles (series, reach, levels) of histories that may end before the grid's do."""
+        network = load(self.weights)
+        levels = np.asarray(quantiles, np.float64)
+        steps = np.arange(1, reach + 1)
+        values = np.empty((len(y), reach, len(levels)))
+        for rows, part in contexts(y, season_lengths(self.seasons, grid.freq), BLOCK // reach):
+            told = periods_of(part, self.seasons, grid.freq)
+            out, error, known = view(network, part, told, steps, levels)
+            if self.seasons is None:
+                seen = detect(part)
+                again = np.flatnonzero((seen != told).any(axis=1) & (seen[:, 0] > 0))
+                if len(again):
+                    other, its_error, _ = view(network, part[again], seen[again], steps, levels)
+                    share = _share(error[again], its_error)[:, None, None]
+                    out[again] = share * out[again] + (1.0 - share) * other
+            values[rows] = within(out, part, known)
+        return values
 
 
 @functools.lru_cache(maxsize=4)
@@ -115,9 +138,9 @@ def view(
 def _beyond(network: Network, known: Stage, steps: IntArray) -> FloatArray:
     """Quantiles (B, S, own levels) in z units, also for steps beyond those that the network was trained on.
 
-    There the candidates are those of the step itself; the network weighs them as it does at its last step,
-    and the spread goes on growing by the power of the step by which it grew from the nearer half of the
-    trained steps to the farther.
+    There the candidates are those of the step itself; the network weighs them as it does at its last step.
+    Its spread grows with theirs, and besides by a share of the power of the step by which it grew from the
+    nearer half of the trained steps to the farther.
     """
     last = network.steps
     if steps[-1] <= last:
@@ -133,7 +156,7 @@ def _beyond(network: Network, known: Stage, steps: IntArray) -> FloatArray:
     halves = width[:, near].mean(axis=1), width[:, ~near & ~far].mean(axis=1)
     distance = np.log(steps[~near & ~far].mean() / steps[near].mean())
     power = np.clip(np.log(np.maximum(halves[1], 1e-9) / np.maximum(halves[0], 1e-9)) / distance, 0.0, 1.0)
-    growth = np.maximum(steps / last, 1.0) ** power[:, None]
+    growth = np.maximum(steps / last, 1.0) ** (FAR_GROWTH * power[:, None])
     out: FloatArray = middle + (z - middle) * growth[:, :, None]
     return out
 
