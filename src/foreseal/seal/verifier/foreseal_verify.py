@@ -25,7 +25,7 @@ import sys
 import zlib
 from bisect import bisect_right
 from calendar import monthrange
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
@@ -969,11 +969,12 @@ class Replay:
         need(same, "score-differs", "its further scores or its payload are not what the payloads give.")
         for each in entry.of("decisions"): self.regret(entry, each)
         track.scores[seq] = [*before, entry]
-        for name, (status, forecast, _) in counts.items() if target["mode"] == "live" and not before else ():
-            if forecast and status == "scored" and items[list(counts).index(name)]["status"] == "scored":
-                early, of = track.hindsight.get(name, (0, 0))
-                early += sum(row[-1] < self.time(forecast) for row in happened.values())
-                track.hindsight[name] = early, of + len(happened)
+        for each in items if target["mode"] == "live" and not before else ():
+            _, forecast, _ = counts[each["forecaster"]]
+            if forecast and each["status"] == "scored":
+                early, of = track.hindsight.get(each["forecaster"], (0, 0))
+                early += sum(row[-1] < self.time(forecast) for row in happened)
+                track.hindsight[each["forecaster"]] = early, of + len(happened)
 
     def regret(self, score: Entry, said: dict[str, Any]) -> None:
         decision, costs = self.refer(said["decision"], "decision"), said["costs"]
