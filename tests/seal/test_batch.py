@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -135,6 +136,13 @@ def test_a_lone_entry_waits_no_longer_than_it_is_told() -> None:
     tape = Tape()
     with Batcher(tape, wait=0.02, full=1000) as batcher:
         assert batcher.append([b"alone"]) == [0]
+
+
+def test_a_lone_entry_waits_a_tenth_of_a_second_unless_told_otherwise() -> None:
+    began = time.monotonic()
+    with Batcher(Tape()) as batcher:
+        assert batcher.append([b"alone"]) == [0]
+    assert 0.09 < time.monotonic() - began < 5
 
 
 def test_an_error_reaches_every_caller_of_its_batch_and_no_other() -> None:

@@ -77,6 +77,8 @@ def test_a_note_with_as_many_unknown_signatures_as_allowed_still_counts(signer: 
     note = sign_checkpoint(Checkpoint(signer.name, 0, merkle.EMPTY_ROOT), signer)
     note += (signature(68) * (MAX_SIGNATURES - 1)).encode()
     assert open_checkpoint(note, [signer.verifier]).size == 0
+    with pytest.raises(Malformed, match="has 65 signatures; the limit is 64"):
+        open_checkpoint(note + signature(68).encode(), [signer.verifier])
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from exports import (
 )
 from ledger import Ledger, make_ledger, series_forecast, series_outcome
 
+from foreseal.seal import archive
 from foreseal.seal.evidence import verify_evidence
 from foreseal.seal.log import Log
 from foreseal.seal.note import Signer
@@ -308,7 +309,7 @@ def test_missed_deadlines_are_listed_and_no_problem(
         ledger.score("volume", seq)
     verdict = verify_evidence(write_folder(tmp_path / "e", export(log, signer)), [signer.verifier])
     assert verdict.ok
-    assert "us 1 of 2 (missing: 0; late: 1), baseline 2 of 2" in str(verdict)
+    assert "us: 0 of 2 forecasts due; 2 missed" in str(verdict)
 
 
 class TestUnsafeArchives:
@@ -325,8 +326,8 @@ class TestUnsafeArchives:
     def test_a_name_that_is_there_twice_is_refused(self, box: Box) -> None:
         path = box.folder / "twice.zip"
         write_zip(path, box.files)
-        with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
-            archive.writestr("checkpoint", b"other")
+        with zipfile.ZipFile(path, "a") as file, pytest.warns(UserWarning, match="Duplicate name"):
+            file.writestr("checkpoint", b"other")
         verdict = verify_evidence(path, [box.signer.verifier])
         assert verdict.codes == ("container",)
         assert "twice" in verdict.problems[0]
@@ -338,6 +339,18 @@ class TestUnsafeArchives:
         assert bomb.stat().st_size < 100_000
         verdict = verify_evidence(bomb, [box.signer.verifier])
         assert verdict.codes[0] == "payload-differs"
+
+    def test_members_are_refused_by_what_they_come_to_together(
+        self, box: Box, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = write_zip(box.folder / "whole.zip", box.files)
+        total = sum(map(len, box.files.values()))
+        monkeypatch.setattr(archive, "MAX_TOTAL", total)
+        assert verify_evidence(path, [box.signer.verifier]).ok
+        monkeypatch.setattr(archive, "MAX_TOTAL", total - 1)
+        verdict = verify_evidence(path, [box.signer.verifier])
+        assert verdict.codes == ("container",)
+        assert f"more than {total - 1} bytes" in verdict.problems[0]
 
     def test_a_broken_archive_is_refused(self, box: Box) -> None:
         path = write_zip(box.folder / "whole.zip", box.files)

@@ -298,6 +298,19 @@ def test_a_log_that_does_not_extend_the_trusted_checkpoint_is_not_adopted(
         Log.adopt(log.folder, signer, sign_checkpoint(log.checkpoint, stranger), tmp_path / "new.db")
 
 
+def test_a_log_whose_entries_are_not_those_of_its_tiles_is_not_adopted(
+    log: Log, tmp_path: Path, signer: Signer
+) -> None:
+    log.append(entries(300))
+    log.close()
+    path = log.folder / tile_path("entries", 0)
+    path.write_bytes(path.read_bytes().replace(b"entry 7", b"entry X", 1))
+    with pytest.raises(Tampered, match="entry 7 is not the one that the tree holds"):
+        Log.adopt(log.folder, signer, log.signed, tmp_path / "new.db")
+    with pytest.raises(Refused, match="knows nothing"):
+        Log.open(log.folder, signer, tmp_path / "new.db")
+
+
 def test_a_lock_with_another_root_is_a_fork_and_is_never_adopted(
     log: Log, tmp_path: Path, signer: Signer
 ) -> None:
