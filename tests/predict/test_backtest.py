@@ -17,7 +17,7 @@ from foreseal.predict.model import Rolling
 
 LEVELS = (0.1, 0.5, 0.9)
 BACKS = [96, 72, 48, 24]
-ROLLING = ["seasonal_naive", "seasonal_naive(24)", "closed_form", "ridge"]
+ROLLING = ["seasonal_naive", "seasonal_naive(24)", "closed_form", "pretrained", "ridge"]
 
 
 def ragged(days=30):

@@ -136,7 +136,7 @@ def test_the_digest_changes_with_any_outcome_that_calibrates():
 
 def test_what_ran_is_told_in_words():
     ran = predict_at(two_clocks(ROWS), START + timedelta(days=40), 24, LEVELS, windows=10).ran
-    assert ran["members"] == "seasonal_naive closed_form ridge"
+    assert ran["members"] == "seasonal_naive closed_form pretrained ridge"
     assert ran["windows"] == "weights=4 guard=2 calibration=4"
     assert ran["calibrated"] == "yes"
     assert ran["bounds"] == "[0, inf)"

@@ -197,3 +197,60 @@ def test_the_summary_says_what_was_done():
     assert "balanced" in text
     assert "ridge=" in text
     assert "calibrated  yes" in text
+
+
+@pytest.mark.filterwarnings("ignore::foreseal.errors.ModelWarning")
+def test_all_kinds_of_series_together_are_forecast_without_being_told():
+    """Counts, constants, negatives, zeros, gaps, single values and late starts in one frame."""
+    rng = np.random.default_rng(4)
+    late = START + 90 * DAY
+    kinds = {
+        "constant": long_frame("constant", np.full(120, 7.0), START, DAY),
+        "counts": long_frame("counts", rng.poisson(0.4, 120).astype(float), START, DAY),
+        "late": long_frame("late", 40 + rng.normal(size=30), late, DAY),
+        "negative": long_frame("negative", -500 + 3 * rng.normal(size=120), START, DAY),
+        "single": long_frame("single", np.array([3.0]), START + 119 * DAY, DAY),
+        "week": daily(120, "week"),
+        "zeros": long_frame("zeros", np.zeros(120), START, DAY),
+    }
+    gaps = kinds["week"].with_columns(unique_id=pl.lit("gaps")).sample(70, seed=1)
+    out = forecast(pl.concat([*kinds.values(), gaps]), 14).forecast.frame
+    values = {str(key[0]): part.select(COLUMNS).to_numpy() for key, part in out.group_by("unique_id")}
+    assert set(values) == {*kinds, "gaps"}
+    assert all(np.isfinite(v).all() and (np.diff(v, axis=1) >= 0).all() for v in values.values())
+    assert values["counts"].min() >= 0.0
+    assert values["counts"][:, 3].max() < 2.0
+    assert values["negative"].max() < -400
+    assert np.unique(values["constant"]).tolist() == [7.0]
+    assert np.unique(values["zeros"]).tolist() == [0.0]
+    truth = daily(134, "week")["y"].to_numpy()[120:]
+    assert np.abs(values["week"][:, 3] - truth).mean() < 2.0
+
+
+@pytest.mark.filterwarnings("ignore::foreseal.errors.ModelWarning")
+def test_a_horizon_longer_than_the_history_is_forecast():
+    out = forecast(daily(40), 100).forecast.frame.select(COLUMNS).to_numpy()
+    assert out.shape == (100, 7)
+    assert np.isfinite(out).all()
+    spread = out[:, -1] - out[:, 0]
+    assert spread[-7:].mean() >= 0.8 * spread[:7].mean()
+
+
+def test_short_series_are_calibrated_by_what_all_of_them_show():
+    """Random walks of 24 years: intervals from few errors are too narrow; sixty series together know."""
+    rng = np.random.default_rng(0)
+    walks = rng.normal(size=(60, 30)).cumsum(axis=1) + 50
+    ds = pl.datetime_range(START, datetime(2100, 1, 1, tzinfo=UTC), "1y", eager=True).head(24)
+    known = pl.concat(
+        pl.DataFrame({"unique_id": f"s{i:02d}", "ds": ds, "y": walk[:24]}) for i, walk in enumerate(walks)
+    )
+    made = forecast(known, 6)
+    assert made.ran["calibrated"] == "yes"
+    values = made.forecast.frame.select("q0.1", "q0.9").to_numpy().reshape(60, 6, 2)
+    held = (values[..., 0] <= walks[:, 24:]) & (walks[:, 24:] <= values[..., 1])
+    assert 0.7 < held.mean() < 0.92
+
+
+def test_a_cutoff_after_the_end_of_a_series_is_forecast_from_the_cutoff():
+    out = forecast(pl.concat([daily(60, "a"), daily(50, "b")]), 3, cutoff=START + 60 * DAY).forecast.frame
+    assert out.group_by("unique_id").agg(pl.col("ds").min())["ds"].to_list() == [START + 60 * DAY] * 2
