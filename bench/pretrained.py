@@ -1,6 +1,6 @@
 """How fast the pretrained model and the untrained stage under it forecast, beside statistical models.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m bench.pretrained [--json] [--quick] [--against ets,mstl]
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m bench.pretrained [--json] [--quick] [--against MODELS]
 
 Series are hourly-like, made up; figures are forecasts per CPU-second of one thread (a forecast is one series,
 all its steps, all quantiles), the best of several runs, and the CPU-milliseconds that one series alone takes.
