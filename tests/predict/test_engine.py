@@ -119,7 +119,7 @@ def test_a_warm_cache_gives_the_same_bytes_as_a_cold_one():
     assert {type(forecast) for forecast in past.values()} == {Forecast}
     fitted = len(past)
     predict_at(panel_at, START + timedelta(days=42), 24, LEVELS, past=past, windows=5)
-    assert len(past) == fitted + 3
+    assert len(past) == fitted + 4
 
 
 def test_the_digest_changes_with_any_outcome_that_calibrates():

@@ -50,7 +50,7 @@ forecasters = ["us"]
 
 MODELS = """
 [models]
-members = ["ridge(holidays='US')", "drift"]   # the preset "balanced", told about federal holidays
+members = ["closed_form", "ridge(holidays='US')"]   # both know the season; the ridge weather and holidays too
 """
 
 DECISION = """
