@@ -6,15 +6,17 @@ import base64
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import ledger as ledgers
-from forging import AUTHOR, KEYS, STRANGER, WITNESSES, Body, Forged, leaf, pack, sign_body
-from verdicts import KEY, OWN, STRICT, WITNESSED, live, plain
+from forging import AUTHOR, KEYS, WITNESSES, Body, Forged, leaf, pack, sign_body
+from verdicts import KEY, OWN, STRICT, WITNESSED, live, plain, revoked
 from verifiers import Case
 
 from foreseal.seal.keys import author_id, public_bytes
 
+HOUR = timedelta(hours=1)
 NUMBERS = (b"0", b"1", b"00", b"-1", b"+1", b"01", b"255", b"256", b"4294967296", b"9007199254740991")
 NUMBERS += (
     b"9007199254740992",
@@ -139,7 +141,9 @@ class Mutator:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.logs = (live(), plain())
+        day = timedelta(days=1)
+        theft = (revoked(said=day, seen=day, before=True), revoked(said=day, seen=HOUR, stolen=True))
+        self.logs = (live(), plain(), *theft)
         self.receipts = [bytes(log.receipt(i)) for log in self.logs for i in range(0, len(log.entries), 3)]
         at = self.logs[0].find("forecast", 1)
         self.witnessed = bytes(self.logs[0].receipt(at, at + 1))
@@ -340,7 +344,7 @@ class Mutator:
 
     def identity(self, log: Forged, at: int) -> bytes:
         """An identity entry, sensible or not; rotations lack a good consent (vectors have that)."""
-        ours, other = (author_id(public_bytes(key)) for key in (AUTHOR, STRANGER))
+        ours, other = author_id(public_bytes(AUTHOR)), self.random.choice(sorted(KEYS))
         body: Body = {
             "v": 1,
             "kind": "identity",

@@ -819,66 +819,68 @@ def _late_reveals() -> Iterator[Vector]:
         yield Vector(f"{name}, and counted", "folder", better.files(), level=level, code=code)
 
 
-def _revocations() -> Iterator[Vector]:
-    """A failed forecast, a second one in time, and a revocation that would put the second in its place."""
+def revoked(
+    *, said: timedelta, seen: timedelta, stolen: bool = False, before: bool = False, second: bool = True
+) -> Forged:
+    """Revoked ``said`` after the cutoff as the author claims, ``seen`` as witnesses do.
+
+    With ``stolen`` the first key consents to the second one, and only the second forecasts; with
+    ``before`` the same key was revoked once already, from then on.
+    """
     recovery, following = private_key("stranger"), private_key("next")
-    ours, hour = author_id(public_bytes(AUTHOR)), timedelta(hours=1)
+    ours = author_id(public_bytes(AUTHOR))
+    sizes: list[int] = []
+    cutoff = ledgers.CUTOFFS[0]
 
-    def written(
-        *, said: timedelta, seen: timedelta, stolen: bool = False, before: bool = False, second: bool = True
-    ) -> Forged:
-        """Revoked ``said`` after the cutoff as the author claims, ``seen`` as witnesses do.
+    def identity(ledger: ledgers.Ledger, action: str, **fields: Any) -> None:
+        body = {"name": "us", "role": "forecaster", "key": ours, "action": action, **fields}
+        ledger.write("identity", body, recovery if action == "revoke" else None)
 
-        With ``stolen`` the first key consents to the second one, and only the second forecasts; with
-        ``before`` the same key was revoked once already, from then on.
-        """
-        sizes: list[int] = []
-        cutoff = ledgers.CUTOFFS[0]
-
-        def identity(ledger: ledgers.Ledger, action: str, **fields: Any) -> None:
-            body = {"name": "us", "role": "forecaster", "key": ours, "action": action, **fields}
-            ledger.write("identity", body, recovery if action == "revoke" else None)
-
-        def write(ledger: ledgers.Ledger) -> None:
-            ledger.at = ledgers.START - timedelta(hours=1)
-            identity(ledger, "add", recovery=author_id(public_bytes(recovery)))
-            ledger.dataset("d", "series")
-            model = ledger.model()
-            declared = ledger.target("volume", "d", "series", mode="live")
-            ledger.at = cutoff + timedelta(minutes=5)
-            about = {**ledger.about("volume", declared, 0), "mode": "live"}
-            ledger.forecast(about, "baseline", model, ledgers.series_forecast(0, 3))
-            since = len(ledger.leaves)
-            if not stolen:
-                ledger.forecast(about, "us", model, ledgers.series_forecast(0, 40))
-            if before:
-                identity(ledger, "revoke", **{"from": len(ledger.leaves)})
-            fields = {"name": "us", "role": "forecaster", "previous": ours}
-            raw = sign_rotation(fields, key=following, consent=AUTHOR if stolen else recovery, at=ledger.at)
+    def write(ledger: ledgers.Ledger) -> None:
+        ledger.at = ledgers.START - timedelta(hours=1)
+        identity(ledger, "add", recovery=author_id(public_bytes(recovery)))
+        ledger.dataset("d", "series")
+        model = ledger.model()
+        declared = ledger.target("volume", "d", "series", mode="live")
+        ledger.at = cutoff + timedelta(minutes=5)
+        about = {**ledger.about("volume", declared, 0), "mode": "live"}
+        ledger.forecast(about, "baseline", model, ledgers.series_forecast(0, 3))
+        since = len(ledger.leaves)
+        if not stolen:
+            ledger.forecast(about, "us", model, ledgers.series_forecast(0, 40))
+        if before:
+            identity(ledger, "revoke", **{"from": len(ledger.leaves)})
+        fields = {"name": "us", "role": "forecaster", "previous": ours}
+        raw = sign_rotation(fields, key=following, consent=AUTHOR if stolen else recovery, at=ledger.at)
+        ledger.log.append([raw])
+        ledger.leaves.append(leaf(raw))
+        ledger.key = following
+        if second:
+            ledger.forecast(about, "us", model, ledgers.series_forecast(0))
+        sizes.append(len(ledger.leaves))
+        ledger.at = cutoff + said
+        identity(ledger, "revoke", **{"from": since})
+        sizes.append(len(ledger.leaves))
+        if stolen:
+            raw = sign_rotation(fields, key=private_key("third"), consent=recovery, at=ledger.at)
             ledger.log.append([raw])
             ledger.leaves.append(leaf(raw))
-            ledger.key = following
-            if second:
-                ledger.forecast(about, "us", model, ledgers.series_forecast(0))
-            sizes.append(len(ledger.leaves))
-            ledger.at = cutoff + said
-            identity(ledger, "revoke", **{"from": since})
-            sizes.append(len(ledger.leaves))
-            if stolen:
-                raw = sign_rotation(fields, key=private_key("third"), consent=recovery, at=ledger.at)
-                ledger.log.append([raw])
-                ledger.leaves.append(leaf(raw))
-                ledger.key = private_key("third")
-            ledger.at = cutoff + timedelta(days=1)
-            ledger.outcome(about, ledgers.series_outcome(0))
-            ledger.score("volume", 0)
+            ledger.key = private_key("third")
+        ledger.at = cutoff + timedelta(days=1)
+        ledger.outcome(about, ledgers.series_outcome(0))
+        ledger.score("volume", 0)
 
-        log = _written(write)
-        sizes.append(len(log.entries))
-        at = (timedelta(minutes=10), seen, timedelta(days=2))
-        times = zip(sizes, at, strict=True)
-        cosigned = [(size, who, _seconds(cutoff + each)) for size, each in times for who in WITNESSES]
-        return replace(log, cosigned=tuple(cosigned))
+    log = _written(write)
+    sizes.append(len(log.entries))
+    at = (timedelta(minutes=10), seen, timedelta(days=2))
+    times = zip(sizes, at, strict=True)
+    cosigned = [(size, who, _seconds(cutoff + each)) for size, each in times for who in WITNESSES]
+    return replace(log, cosigned=tuple(cosigned))
+
+
+def _revocations() -> Iterator[Vector]:
+    """A failed forecast, a second one in time, and a revocation that would put the second in its place."""
+    hour = timedelta(hours=1)
 
     def story(name: str, log: Forged, code: str, trust: str = WITNESSED, **item: Any) -> Vector:
         log = log.edited({log.find("score"): _item(0, **item)})
@@ -886,31 +888,31 @@ def _revocations() -> Iterator[Vector]:
         return Vector(f"revocation: {name}", "folder", log.files(), trust, (), level, code)
 
     day = timedelta(days=1)
-    late, early = written(said=day, seen=day), written(said=hour, seen=hour)
+    late, early = revoked(said=day, seen=day), revoked(said=hour, seen=hour)
     first, second = (leaf(late.entries[late.find("forecast", n)]) for n in (1, 2))
     yield story("after the deadline", late, "")
     yield story("after the deadline, the second forecast shown", late, "duplicate", forecast=second)
     yield story("at the deadline", early, "")
     yield story("at the deadline, the first forecast shown", early, "score-differs", forecast=first)
-    claimed = written(said=hour, seen=hour + timedelta(seconds=1))
+    claimed = revoked(said=hour, seen=hour + timedelta(seconds=1))
     yield story("after the deadline, and claims to be before", claimed, "duplicate")
     yield story("before the deadline, as far as anybody asked knows", claimed, "", KEY)
-    backdated = written(said=day, seen=hour)
+    backdated = revoked(said=day, seen=hour)
     yield story("before the deadline, and claims to be after", backdated, "score-differs")
-    twice = written(said=day, seen=day, before=True)
+    twice = revoked(said=day, seen=day, before=True)
     yield story("a second one reaches further, after the deadline", twice, "")
     shown = leaf(twice.entries[twice.find("forecast", 2)])
     yield story("a second one, the second forecast shown", twice, "duplicate", forecast=shown)
-    yield story("a second one reaches further, in time", written(said=hour, seen=hour, before=True), "")
-    alone = written(said=day, seen=day, second=False)
+    yield story("a second one reaches further, in time", revoked(said=hour, seen=hour, before=True), "")
+    alone = revoked(said=day, seen=day, second=False)
     yield story("of the only forecast, after the deadline", alone, "")
     yield story("of the only forecast, called missing", alone, "score-differs", status="missing", forecast="")
-    stolen = written(said=day, seen=day, stolen=True)
+    stolen = revoked(said=day, seen=day, stolen=True)
     yield story("of a key that handed over, after the deadline", stolen, "")
     yield story(
         "of a key that handed over, called missing", stolen, "score-differs", status="missing", forecast=""
     )
-    yield story("of a key that handed over, in time", written(said=hour, seen=hour, stolen=True), "")
+    yield story("of a key that handed over, in time", revoked(said=hour, seen=hour, stolen=True), "")
 
 
 def _fork(log: Forged, size: int) -> bytes:
