@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 import functools
 import hashlib
+import math
 import platform
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
@@ -86,7 +87,7 @@ class Plan:
 
     def windows(self, series: int) -> int:
         """How many past windows to look at: the preset's, fewer where many series share the evidence."""
-        return max(self.preset.least, round(self.preset.windows / max(1, series) ** 0.5))
+        return max(self.preset.least, round(self.preset.windows / math.sqrt(max(1, series))))
 
 
 def predict_at(
