@@ -74,17 +74,16 @@ def _stages(task: Task, told: bool) -> Iterator[tuple[NDArray[np.int64], Stage]]
     y = np.full((len(task.histories), longest), np.nan)
     for row, history in zip(y, task.histories, strict=True):
         row[longest - len(history) :] = history
-    seasons = tuple(season for season in task.seasons if season > 1)
     given = np.zeros(3, np.int64)
-    given[: len(seasons)] = seasons
+    given[: len(task.seasons)] = task.seasons
     steps = np.arange(1, task.h + 1)
-    for rows, part in contexts(y, seasons, 128):
+    for rows, part in contexts(y, task.seasons, 128):
         yield rows, stage(part, steps, np.tile(given, (len(part), 1)) if told else None)
 
 
 def naive(task: Task) -> Floats:
     """The point seasonal naive of the first season: the last seen value of the phase, (series, h)."""
-    season = task.seasons[0]
+    season = task.season
     out = np.empty((len(task.histories), task.h))
     for i, history in enumerate(task.histories):
         known = history[np.isfinite(history)]
@@ -96,7 +95,7 @@ def naive(task: Task) -> Floats:
 
 def judge(task: Task, quantiles: Floats) -> Result:
     """MASE against the in-sample seasonal naive error; WQL = quantile loss over the sum of |outcomes|."""
-    season, y = task.seasons[0], task.outcomes
+    season, y = task.season, task.outcomes
     scales = np.array([_scale(x[-1024:], season) for x in task.histories])
     error = np.nanmean(np.abs(y - quantiles[..., 4]), axis=1)
     counted = scales > 0
