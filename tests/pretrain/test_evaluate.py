@@ -11,6 +11,7 @@ from bench.panels import Panel
 
 pytest.importorskip("torch", reason="needs the extra pretrain")
 
+from pretrain import panel as panels
 from pretrain.evaluate import judge, naive
 from pretrain.panel import Task
 
