@@ -103,3 +103,37 @@ def test_broken_toml_and_broken_utf8_are_told_apart(tmp_path: Path) -> None:
     file.write_bytes(b"\xff")
     with pytest.raises(SettingsError, match="not UTF-8"):
         settings.load(tmp_path)
+
+
+def test_commitments_that_stay_closed_cost_the_bound() -> None:
+    diagnosis = find("diagnosis").toml("clinic", SEAL)
+    target = parse(diagnosis).targets["malignant"]
+    assert (target.commit, target.missing) == (True, "bound")
+    with pytest.raises(SettingsError, match='commit = true needs missing = "bound"'):
+        parse(diagnosis.replace('missing = "bound"', 'missing = "baseline"'))
+    assert parse(diagnosis.replace('missing = "bound"', "").replace("commit = true", "")).targets
+
+
+@pytest.mark.parametrize(
+    ("deadline", "mode", "refused"),
+    [("24h", "live", ""), ("25h", "live", "2018-08-02T05"), ("25h", "replay", "")],
+)
+def test_threat_05_a_live_forecast_is_due_before_the_end_of_its_horizon(
+    deadline: str, mode: str, refused: str
+) -> None:
+    text = TRAFFIC.replace('mode = "replay"', f'mode = "{mode}"').replace(
+        'deadline = "1h"', f'deadline = "{deadline}"', 1
+    )
+    if not refused:
+        assert parse(text).targets["volume_24h"].deadline == timedelta(hours=int(deadline[:-1]))
+        return
+    with pytest.raises(SettingsError, match="a deadline after the end of its horizon") as caught:
+        parse(text)
+    assert f"The deadline may lie at {refused}" in caught.value.hint
+
+
+def test_live_cases_are_due_before_they_settle() -> None:
+    text = find("diagnosis").toml("clinic", SEAL).replace('mode = "replay"', 'mode = "live"')
+    assert parse(text.replace('deadline = "1d"', 'deadline = "14d"', 1))
+    with pytest.raises(SettingsError, match="a deadline after the end of its horizon"):
+        parse(text.replace('deadline = "1d"', 'deadline = "15d"', 1))
