@@ -38,6 +38,8 @@ GROWTH = 0.3
 GROWTH_ERRORS = 24.0
 # Share of the mixture's weight that is left out at either end.
 TRIM = 0.4
+# Equal values below which a series that never changed is worth a warning.
+FEW_EQUAL = 24
 # How far the spread follows its phase's.
 PHASE = 0.5
 
@@ -164,13 +166,16 @@ def within(values: FloatArray, y: FloatArray, known: Stage) -> FloatArray:
 
 
 def warn_if_certain(model: object, grid: Grid) -> None:
-    """Say so where a history has never changed, so that no spread can be learnt from it."""
-    low = np.where(np.isfinite(grid.y), grid.y, np.inf).min(axis=1)
-    high = np.where(np.isfinite(grid.y), grid.y, -np.inf).max(axis=1)
-    names = [name for name, same in zip(grid.ids, low >= high, strict=True) if same]
+    """Say so where a history is short and has never changed: no spread can be learnt from it, and few equal
+    values do not show that there is none."""
+    finite = np.isfinite(grid.y)
+    low = np.where(finite, grid.y, np.inf).min(axis=1)
+    high = np.where(finite, grid.y, -np.inf).max(axis=1)
+    short = (low >= high) & (finite.sum(axis=1) < FEW_EQUAL)
+    names = [name for name, same in zip(grid.ids, short, strict=True) if same]
     if names:
         warnings.warn(
-            f"{model!r}: {len(names)} series never changed ({', '.join(map(repr, names[:5]))}"
+            f"{model!r}: {len(names)} short series never changed ({', '.join(map(repr, names[:5]))}"
             f"{', …' if len(names) > 5 else ''}); their quantiles coincide.",
             ModelWarning,
             stacklevel=3,
