@@ -222,7 +222,7 @@ class TestTamperedExports:
         box.files |= {"notes.txt": b"trust me", "README.txt": b"hello", "verify.html": b"<p>"}
         verdict = box.check()
         assert verdict.ok
-        assert verdict.notes == ("notes.txt is not part of evidence and was not read.",)
+        assert "files that are no part of evidence, and were not read: 1 (notes.txt)" in verdict.statements
 
 
 def written(ledger: Ledger) -> dict[str, object]:

@@ -275,7 +275,7 @@ class TestWhatCounts:
         assert scores[0]["total"] == scores[1]["total"] != ""
         verdict = verify_log(ledger.log.folder, [signer.verifier])
         assert verdict.ok
-        assert "us 0 of 2 (missing: 0)" in str(verdict)
+        assert "volume, us: 0 of 1 forecasts due; 1 missed; 1 not due yet" in verdict.statements
 
     def test_the_first_valid_forecast_counts_and_later_ones_are_flagged(
         self, ledger: Ledger, about: dict[str, Any], signer: Signer

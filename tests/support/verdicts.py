@@ -375,7 +375,11 @@ def _policies(log: Forged) -> Iterator[Vector]:
     yield policy("own makes a nested group impossible", nested + "own c\n")
     yield policy("own makes a nested group strong", nested + "own a\ntolerate 1\n", "included")
     yield policy("an unknown line", WITNESSED + "trust everybody\n")
-    yield policy("CR", WITNESSED.replace("\n", "\r\n"))
+    yield policy("CR LF at the ends of lines", WITNESSED.replace("\n", "\r\n"), "included")
+    yield policy("a byte order mark before it", "\ufeff" + WITNESSED, "included")
+    yield policy("two byte order marks", "\ufeff\ufeff" + WITNESSED)
+    yield policy("CR at the ends of lines", WITNESSED.replace("\n", "\r"))
+    yield policy("CR before CR LF", WITNESSED.replace("\n", "\r\r\n"))
     yield policy(
         "comments, tabs and urls",
         "# whom\n\n" + WITNESSED.replace(f"w1 {w[0]}", f"w1\t {w[0]} https://w1.example"),

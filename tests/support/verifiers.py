@@ -125,7 +125,7 @@ def core_script() -> str:
 
 def _listed_in_english() -> str:
     """How the page words what is listed: members of an object of functions."""
-    found = re.search(r"(listed: \(\{ what.*?)timestamp:", PAGE.read_text("utf-8"), re.DOTALL)
+    found = re.search(r"(settled: \(\{.*?)timestamp:", PAGE.read_text("utf-8"), re.DOTALL)
     assert found
     return found[1]
 

@@ -18,6 +18,7 @@ from foreseal.seal.checkpoint import Checkpoint, open_checkpoint, read_checkpoin
 from foreseal.seal.cosigned import check_heads, cosigned_path, cosigned_size
 from foreseal.seal.entry import Entry, parse_entry
 from foreseal.seal.history import History
+from foreseal.seal.listing import line
 from foreseal.seal.note import MAX_NOTE, Verifier
 from foreseal.seal.payload import check_payload
 from foreseal.seal.policy import Policy
@@ -35,7 +36,6 @@ PAYLOADS = "payload/sha256/"
 COPIES = ("README.txt", "foreseal_verify.py", "verify.html")
 
 _OTHERS = re.compile(r"payload/sha256/[0-9a-f]{64}|receipts/.+\.tlog-proof", re.ASCII)
-_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _verify(box: Box, policy: Policy, targets: Collection[str], attest: Attestor
     history = replay(entries, _payloads(box), targets, times)
     beside += _check_receipts(box, policy, entries, leaves, history)
     beside += unknown_targets(history, targets)
-    return conclude(policy, head, history, (), _notes(box, checkpoint), beside, attested)
+    return conclude(policy, head, history, (), (), beside, attested, _seen(box, checkpoint))
 
 
 def _refused(error: ProofError, code: str, where: str = "") -> Verdict:
@@ -179,7 +179,7 @@ def _check_receipts(
     """Receipts must prove entries of this very log, and not only the better one of two forecasts."""
     shown, problems = [], []
     signed: dict[bytes, Checkpoint] = {}
-    for name in sorted(each for each in box.names if each.startswith(RECEIPTS) and each.endswith(SUFFIX)):
+    for name in sorted(filter(_is_receipt, box.names)):
         try:
             receipt = parse_receipt(box.read(name, MAX_RECEIPT))
             if receipt.checkpoint not in signed:
@@ -235,18 +235,15 @@ def _better_ones(shown: Iterable[_Shown], history: History) -> Iterator[Problem]
                 )
 
 
-def _notes(box: Box, checkpoint: Checkpoint) -> list[str]:
+def _seen(box: Box, checkpoint: Checkpoint) -> Iterator[str]:
+    """How many receipts were checked, and which files were not read."""
+    yield f"receipts that prove entries of this log: {sum(map(_is_receipt, box.names))}"
     bundles = {tile_path(ENTRIES, index, width) for index, width in bundles_of(checkpoint.size)}
     known = bundles | {CHECKPOINT, *COPIES}
-    rest = sorted(
-        name
-        for name in box.names
-        if name not in known
-        and cosigned_size(name) is None
-        and token_size(name) is None
-        and not _OTHERS.fullmatch(name)
-    )
-    notes = [f"{name} is not part of evidence and was not read." for name in rest[:_SHOWN]]
-    if len(rest) > _SHOWN:
-        notes.append(f"{len(rest) - _SHOWN} further files are not part of evidence and were not read.")
-    return notes
+    rest = (name for name in box.names if name not in known and not _OTHERS.fullmatch(name))
+    unread = (name for name in rest if cosigned_size(name) is None and token_size(name) is None)
+    yield from line("files that are no part of evidence, and were not read", sorted(unread))
+
+
+def _is_receipt(name: str) -> bool:
+    return name.startswith(RECEIPTS) and name.endswith(SUFFIX)

@@ -15,14 +15,14 @@ def listed(history: History) -> Iterator[str]:
     tracks = list(history.tracks.values())
     for track in tracks:
         for what, names in _of_track(track):
-            yield from _line(f"{track.name}: {what}", names)
+            yield from line(f"{track.name}: {what}", names)
         for who, (early, of) in track.hindsight.items():
             if early:
                 known = "outcome values were known before the forecast was sealed"
                 yield f"{track.name}, {who}: {early} of {of} {known}"
     names = [track.name for track in tracks]
-    yield from _line("targets declared again", [name for i, name in enumerate(names) if name in names[:i]])
-    yield from _line("entries set aside by a revocation", history.aside)
+    yield from line("targets declared again", [name for i, name in enumerate(names) if name in names[:i]])
+    yield from line("entries set aside by a revocation", history.aside)
 
 
 def _of_track(track: Track) -> Iterator[tuple[str, Iterable[object]]]:
@@ -46,7 +46,8 @@ def _of_track(track: Track) -> Iterator[tuple[str, Iterable[object]]]:
     yield "cutoffs not settled", [seq for seq in range(len(track.cutoffs)) if seq not in track.scores]
 
 
-def _line(what: str, names: Iterable[object]) -> Iterator[str]:
+def line(what: str, names: Iterable[object]) -> Iterator[str]:
+    """How many there are, and the first ten; nothing if there are none."""
     found = list(map(str, names))
     if found:
         more = "..." if len(found) > _SHOWN else ""

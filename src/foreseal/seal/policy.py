@@ -215,6 +215,8 @@ def read_policy(path: Path) -> Policy:
 
 def parse_policy(text: str) -> Policy:
     """Parse a policy file. Raises `SettingsError` naming the line that is wrong or not supported."""
+    # An editor may have put a byte order mark before it, and CR LF at the ends of lines.
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     if len(text) > MAX_POLICY:
         raise SettingsError(f"a policy has more than {MAX_POLICY} characters.")
     found = _Draft()
@@ -226,8 +228,6 @@ def parse_policy(text: str) -> Policy:
             known = all(char >= " " or char == "\t" for char in line) and found.take(words)
         except (Malformed, UsageError) as error:
             raise SettingsError(f"line {number} of the policy: {error.message}", hint=error.hint) from None
-        if not known and line.endswith("\r"):
-            raise SettingsError(f"line {number} of the policy ends in CR LF, as on Windows.", hint="Use LF.")
         if not known:
             raise SettingsError(
                 f"line {number} of the policy is not understood: {line.strip()[:80]!r}.",

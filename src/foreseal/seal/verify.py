@@ -170,13 +170,17 @@ def conclude(
     notes: Iterable[str],
     beside: Iterable[Problem] = (),
     attested: Attested = Attested(),  # noqa: B008 - it is frozen
+    seen: Iterable[str] = (),
 ) -> Verdict:
-    """The verdict: problems of the files come first, then those of entries, then of what lies beside them."""
+    """The verdict: problems of the files come first, then those of entries, then of what lies beside them.
+
+    ``seen`` says what else was looked at.
+    """
     problems = tuple(dict.fromkeys((*before, *history.problems, *skipped_cutoffs(history), *beside)))
     level = "none" if problems else _level(history)
     return Verdict(
         ok=bool(policy.logs) and not problems,
-        statements=_statements(policy, head, history, level, attested),
+        statements=_statements(policy, head, history, level, attested, seen),
         problems=problems,
         notes=(*notes, *attested.notes, *history.notes),
         origin=head.checkpoint.origin,
@@ -192,7 +196,7 @@ def _level(history: History) -> str:
 
 
 def _statements(
-    policy: Policy, head: Cosigned, history: History, level: str, attested: Attested
+    policy: Policy, head: Cosigned, history: History, level: str, attested: Attested, seen: Iterable[str]
 ) -> tuple[str, ...]:
     if level == "none":
         return ("not verified",)
@@ -223,7 +227,7 @@ def _statements(
             )
     if size:
         lines.append(f"revocations known up to entry {size - 1}")
-    return (*lines, *tally(history, policy.time(head.by)), *listed(history), NOT_SHOWN)
+    return (*lines, *tally(history, policy.time(head.by)), *listed(history), *seen, NOT_SHOWN)
 
 
 def _in_time(track: Track, attested: Attested) -> str:

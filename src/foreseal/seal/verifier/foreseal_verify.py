@@ -616,6 +616,7 @@ class Receipt(NamedTuple):
     path: list[bytes]
     checkpoint: bytes
 
+NO_RECEIPT = "it is no receipt (.tlog-proof); evidence is a folder or ends in .zip."
 LONGEST = (1 << 20) + 2 * 65535 + 64 * 67
 
 def read_receipt(data: bytes) -> Receipt:
@@ -623,7 +624,7 @@ def read_receipt(data: bytes) -> Receipt:
     head, gap, checkpoint = data.partition(b"\n\n")
     lines = utf8(head, "receipt").split("\n")
     shape = gap and 3 <= len(lines) <= 66 and lines[0] == "c2sp.org/tlog-proof@v1"
-    need(shape and lines[1].startswith("extra ") and lines[2].startswith("index "), "receipt", "it is no receipt.")
+    need(shape and lines[1].startswith("extra ") and lines[2].startswith("index "), "receipt", NO_RECEIPT)
     entry, index = unbase64(lines[1][6:], "receipt"), whole(lines[2][6:], "receipt")
     path = [unbase64(line, "receipt") for line in lines[3:]]
     fits = 0 < len(entry) <= 65535 and all(len(each) == 32 for each in path)
@@ -642,6 +643,8 @@ class Policy:
 
     def read(self, content: str) -> None:
         try:
+            # An editor may have put a byte order mark before it, and CR LF at the ends of lines.
+            content = content.removeprefix("\ufeff").replace("\r\n", "\n")
             need(len(content) <= 1 << 16, "fields", "it is too long.")
             for line in content.split("\n"):
                 words = re.split("[ \t]+", line.strip(" \t"))
@@ -1042,7 +1045,7 @@ class Box:
         else: self.unzip(path.read_bytes())
 
     def unzip(self, data: bytes) -> None:
-        need(data[-22:-18] == b"PK\5\6" and data[-2:] == b"\0\0", "container", "it is no zip file, or has a comment.")
+        need(data[-22:-18] == b"PK\5\6" and data[-2:] == b"\0\0", "container", "it is no zip file, or there is something behind its end.")
         disk, start_disk, here, count, size, at = struct.unpack("<4H2L", data[-18:-2])
         end, names = len(data) - 22, set[str]()
         need((disk, start_disk, here) == (0, 0, count) and at + size == end, "container", "its directory is elsewhere.")
@@ -1088,6 +1091,7 @@ class Verdict:
         self.says: list[str] = []
 
 UNNAMED = "consistent, but by a key you have not named"
+REPLAYED_ALONE = "replay: order and time are not shown by a receipt alone"
 UNTIMED = {"live": "sealed, time not attested", "replay": "replay: order proven, time not attested"}
 
 def judge_receipt(data: bytes, policy: Policy) -> Verdict:
@@ -1099,7 +1103,8 @@ def judge_receipt(data: bytes, policy: Policy) -> Verdict:
     by = trust(note, checkpoint, policy)
     entry = read_entry(receipt.entry, receipt.place)
     verdict.ok, verdict.level = bool(policy.logs), "included"
-    verdict.says += timing(policy, by, [entry.body.get("mode", "live")]) if policy.logs else [UNNAMED]
+    alone = [REPLAYED_ALONE] if entry.body.get("mode") == "replay" else timing(policy, by, ["live"])
+    verdict.says += alone if policy.logs else [UNNAMED]
     verdict.says.append(
         f"included: this {entry.of('kind')} is entry {receipt.place} of {checkpoint.origin}; nothing is said about "
         "what else is in the log, nor whether the key was revoked later")
@@ -1152,10 +1157,12 @@ def judge_files(box: Box, policy: Policy, targets: set[str], is_log: bool) -> Ve
     if not is_log: verdict.problems += check_receipts(box, policy, raws, leaves, replay)
     lost = sorted(targets - declared)
     verdict.problems += [("target-missing", f"no target {name} is declared in this log.") for name in lost]
-    if not verdict.problems: conclude(verdict, policy, checkpoint, by, replay)
+    if not verdict.problems: conclude(verdict, policy, checkpoint, by, replay, is_log)
     return verdict
 
-def conclude(verdict: Verdict, policy: Policy, checkpoint: Checkpoint, by: dict[str, int], replay: Replay) -> None:
+def conclude(
+    verdict: Verdict, policy: Policy, checkpoint: Checkpoint, by: dict[str, int], replay: Replay, is_log: bool
+) -> None:
     tracks = list(replay.tracks.values())
     authors = [each["author"] for track in tracks for each in track.entry.of("forecasters")]
     closed = authors and all(author in replay.keys.first for author in authors)
@@ -1163,15 +1170,52 @@ def conclude(verdict: Verdict, policy: Policy, checkpoint: Checkpoint, by: dict[
     verdict.says = [UNNAMED] * (not policy.logs) + timing(policy, by, [track.entry.of("mode") for track in tracks])
     verdict.says.append(f"complete within this log, up to {checkpoint.size} entries: each was replayed")
     verdict.says += ["complete for the closed set of identities that each target names"] * bool(closed)
-    for track in tracks:
-        names = [each["name"] for each in track.entry.of("forecasters")]
-        said = ", ".join(f"{name} {sum(who == name for who, _ in track.forecasts)}" for name in names)
-        verdict.says.append(
-            f"{track.entry.of('name')}: {len(track.cutoffs)} cutoffs declared; forecasts {said}; "
-            f"{len(track.outcomes)} outcomes, {len(track.scores)} scores recomputed")
-    verdict.says += listed(tracks, replay.aside)
+    now = policy.sealed(by) or max((instant(entry.of("at")) for entry in replay.entries.values()), default=0)
+    verdict.says += [each for track in tracks for each in tally(track, now)] + listed(tracks, replay.aside)
+    if not is_log: verdict.says += lying_beside(replay.box, checkpoint.size)
     if any(name.startswith("timestamp/") for name in replay.box.members):
         verdict.says.append("timestamp present, not checked here")
+
+def tally(track: Track, now: int) -> list[str]:
+    """How much of what a target asks for has been said, and how well: in the same words by every verifier."""
+    target, name, of = track.entry.body, track.entry.of("name"), len(track.cutoffs)
+    says = [f"{name}: {len(track.scores)} of {of} cutoffs settled, each score recomputed"]
+    closed = 1 + max((*track.outcomes, *(seq for _, seq in track.forecasts)), default=-1)
+    if target["mode"] == "live": closed = sum(cutoff + target["deadline"] * 10**6 <= now for cutoff in track.cutoffs)
+    items = {seq: {each["forecaster"]: each for each in said[0].of("scores")} for seq, said in track.scores.items()}
+    names = [each["name"] for each in target["forecasters"]]
+    for who in names:
+        waiting = [seq for name, seq in track.forecasts if name == who and seq not in items]
+        due = closed + sum(seq >= closed for seq in (*items, *waiting))
+        given = len(waiting) + sum(item[who]["status"] == "scored" for item in items.values())
+        rest = [f"{due - given} missed"] * (due > given) + [f"{of - due} not due yet"] * (of > due)
+        says.append("; ".join([f"{name}, {who}: {given} of {due} forecasts due", *rest]))
+    rule, shown = rule_of(target["rule"], target), target["decimals"] + 2
+    for who in names:
+        pairs = [(item[who], item["baseline"]) for item in items.values() if who != "baseline"]
+        both = [pair for pair in pairs if pair[0]["total"] and pair[1]["total"] and pair[0]["n"]]
+        values, means = sum(own["n"] for own, _ in both) * rule.levels * 10**rule.places, list[str]()
+        for side in (0, 1) if both else ():
+            total = sum(decimal(pair[side]["total"], rule.places) for pair in both)
+            means.append(show(half_even(total * 10**shown, values), shown))
+        over = f"over {len(both)} cutoff{'s' * (len(both) != 1)}"
+        if both: says.append(f"{name}, {who}: mean {target['rule']} {means[0]} against {means[1]} of the baseline, {over}")
+    return says
+
+def lying_beside(box: Box, size: int) -> list[str]:
+    """How many receipts were checked, and which files were not read."""
+    known = {tile("entries", at // 256, min(size - at, 256)) for at in range(0, size, 256)}
+    known |= {"checkpoint", "README.txt", "foreseal_verify.py", "verify.html"}
+    receipts = [name for name in box.members if re.fullmatch(r"(?s)receipts/.+\.tlog-proof", name)]
+    rest = sorted({*box.members} - known - {*receipts})
+    rest = [name for name in rest if not is_kept(name) and not re.fullmatch("payload/sha256/[0-9a-f]{64}", name)]
+    says = [f"receipts that prove entries of this log: {len(receipts)}"]
+    return says + line("files that are no part of evidence, and were not read", rest)
+
+def is_kept(name: str) -> bool:
+    """Whether it is an earlier checkpoint or a timestamp, by its name."""
+    size = re.fullmatch(r"cosigned/(0|[1-9][0-9]{0,15})|timestamp/(0|[1-9][0-9]{0,15})\.tsr", name)
+    return size is not None and int(size[1] or size[2]) <= MAX_SAFE
 
 def listed(tracks: list[Track], aside: list[int]) -> list[str]:
     """What is no problem, and to be told: counted and named the same by every verifier."""
@@ -1236,8 +1280,7 @@ def check_tiles(box: Box, leaves: list[bytes], root: bytes) -> None:
 def check_strays(box: Box, size: int) -> None:
     """Files that the checkpoint does not account for: remains of an interrupted write may stay."""
     for name in sorted(box.members, key=lambda name: name.split("/")):
-        kept = re.fullmatch(r"cosigned/(0|[1-9][0-9]{0,15})|timestamp/(0|[1-9][0-9]{0,15})\.tsr", name)
-        if name == "checkpoint" or (kept and int(kept[1] or kept[2]) <= MAX_SAFE): continue
+        if name == "checkpoint" or is_kept(name): continue
         if re.search(r"(^|/)\.[^/]*\.tmp$", name): continue
         if re.fullmatch("payload/sha256/[^/]*", name):
             holds = digest(box.read(name, 1 << 26, "payload-differs")).hex() == name[15:]
@@ -1297,6 +1340,7 @@ def check_receipts(box: Box, policy: Policy, raws: list[bytes], leaves: list[byt
 # ================================================================ the command
 
 def verify(path: Path, policy: Policy, targets: set[str]) -> Verdict:
+    if path.suffix == ".disclosure": raise Unusable("disclosed rows (.disclosure) are checked by `foreseal verify` alone.")
     try:
         is_log = path.is_dir() and (path / "tile" / "0").is_dir()
         plain = path.is_dir() or stat.S_ISREG(path.stat().st_mode)
@@ -1319,7 +1363,11 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         policy = Policy()
-        if given.policy: policy.read(utf8(given.policy.read_bytes()))
+        if given.policy:
+            about = given.policy.stat()
+            plain = stat.S_ISREG(about.st_mode) and about.st_size <= 1 << 18
+            need(plain, "fields", f"{given.policy} is too large for a policy, or no regular file.")
+            policy.read(utf8(given.policy.read_bytes()))
         policy.logs += [read_key(each, 1) for each in given.key]
         verdict = verify(given.file, policy, {*given.target})
     except (Unusable, Wrong, OSError) as error:
