@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from projects import go, make_project
 
-from foreseal.errors import Busy, Refused, Tampered, UsageError
+from foreseal.errors import Busy, Refused, SetupError, Tampered, UsageError
 from foreseal.run import Project
 from foreseal.run.backup import MANIFEST, back_up, restore
 from foreseal.run.health import examine
@@ -20,6 +20,7 @@ from foreseal.run.receipts import write_receipts
 from foreseal.run.session import Session
 from foreseal.seal.log import Log
 from foreseal.seal.receipt import parse_receipt
+from foreseal.seal.verify import verify_log
 from foreseal.store.store import Store
 
 
@@ -74,6 +75,31 @@ def test_a_backup_restores_a_project_that_is_well_and_goes_on(project: Project, 
         assert run(session).forecasts == 0
     extend(again)
     assert again.reader().size == made.size + 1
+
+
+def test_beside_an_older_store_a_log_goes_on_under_new_names(project: Project, tmp_path: Path) -> None:
+    shutil.copytree(project.folder / "store", tmp_path / "older")
+    with (project.folder / "load.csv").open("a") as file:
+        file.write("a,2024-02-10T00:00:00Z,50.000\n")
+    toml = project.settings.path
+    toml.write_text(toml.read_text().replace("end = 2024-02-02", "end = 2024-02-11"))
+    later = toml.read_text().replace("[targets.next_day]", "[targets.later]")
+    toml.write_text(toml.read_text() + "\n")
+    (project.folder / "foreseal.toml").write_text(later)
+    go(Project.open(project.folder))
+    shutil.rmtree(project.folder / "store")
+    shutil.copytree(tmp_path / "older", project.folder / "store")
+    with pytest.raises(SetupError, match="has sealed 2 appends of 'load', the store holds 1") as stop:
+        go(Project.open(project.folder))
+    assert "under new names" in stop.value.hint
+    toml.write_text(
+        later.replace("later]", "anew]").replace('"load"', '"load_2"').replace("s.load]", "s.load_2]")
+    )
+    found = Project.open(project.folder)
+    assert go(found).settled
+    verdict = verify_log(found.log_folder, found.trust())
+    assert verdict.ok, verdict.problems
+    assert {name for name, _ in found.history().scores} == {"next_day", "later", "anew"}
 
 
 def test_the_system_checks_a_backup_with_its_own_tool(project: Project, tmp_path: Path) -> None:
@@ -140,7 +166,7 @@ def test_a_restore_needs_an_empty_folder(project: Project, tmp_path: Path) -> No
     (tmp_path / "full" / "file").write_text("mine")
     for folder in (tmp_path / "full", tmp_path / "full" / "file", project.folder):
         before = files(tmp_path / "full")
-        with pytest.raises(Refused, match="not an empty folder"):
+        with pytest.raises(UsageError, match="not an empty folder"):
             restore(tmp_path / "backup", folder)
         assert files(tmp_path / "full") == before
 

@@ -180,7 +180,9 @@ def test_of_a_damaged_and_a_good_cosignature_the_good_one_stays_and_two_damaged_
     assert witnessed(project).met
     assert published.read_bytes() == whole
     kept.write_bytes(damaged)
-    assert all(each.ok for each in examine(project))
+    assert not all(each.ok for each in examine(project)), "the doctor names it and mends nothing"
+    assert kept.read_bytes() == damaged
+    assert witnessed(project).met
     assert (published.read_bytes(), kept.read_bytes()) == (whole, whole)
     kept.write_bytes(damaged)
     published.write_bytes(damaged)

@@ -26,6 +26,7 @@ from foreseal.seal.disk import is_temporary, make_folder, read_file, sync_folder
 from foreseal.seal.lock import LogLock, default_lock_path
 from foreseal.seal.note import parse_vkey
 from foreseal.seal.reader import read_log
+from foreseal.store.catalogue import connect
 
 MANIFEST = "SHA256SUMS"
 MAX_MANIFEST = 1 << 28
@@ -53,7 +54,7 @@ class Backup:
 def back_up(project: Path, target: Path) -> Backup:
     """Copy the project into the folder ``target``, durably.
 
-    Raises `Refused` if ``target`` holds anything, and `Busy` while another process writes to the log.
+    Raises `UsageError` if ``target`` holds anything, and `Busy` while another process writes to the log.
     """
     settings = toml.load(project)
     project = settings.path.parent
@@ -117,7 +118,7 @@ def restore(backup: Path, folder: Path) -> Backup:
 
 def _check_empty(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise Refused(f"{folder} is not an empty folder.", hint="Give a new one.")
+        raise UsageError(f"{folder} is not an empty folder.", hint="Give a new one.")
     make_folder(folder)
 
 
@@ -165,7 +166,7 @@ def _copy_safely(source: Path, target: Path) -> tuple[str, int]:
     if not _is_database(source):
         return _copy(source, target, private=False)
     make_folder(target.parent)
-    with closing(sqlite3.connect(source, isolation_level=None, timeout=60)) as database:
+    with closing(connect(source, 60.0)[0]) as database:
         # A database that is being written is copied as of one commit, and without deleted rows.
         database.execute("VACUUM INTO ?", (str(target),))
     with target.open("rb+") as file:

@@ -67,11 +67,13 @@ class Written:
 def write_evidence(project: Project, targets: Sequence[str] = (), out: Path | None = None) -> Written:
     """Write the evidence of targets (all that were declared, if none is named).
 
-    ``out`` is a new folder, or a zip file if it ends in ``.zip``; ``out/evidence/NAME.zip`` if not given.
-    Raises `UsageError` for a target that is not declared, `Refused` if a folder is there already.
+    ``out`` is a new folder, or a new zip file if it ends in ``.zip``; if not given, ``out/evidence/NAME.zip``
+    is made, or made again. Raises `UsageError` for a target that is not declared, or where ``out`` exists.
     """
     from foreseal.run.project import said
 
+    path = out or project.folder / "out" / "evidence" / f"{project.name}.zip"
+    _check_free(path, again=out is None)
     receipts = write_receipts(project)
     reader = project.reader()
     entries = said(reader)
@@ -85,7 +87,7 @@ def write_evidence(project: Project, targets: Sequence[str] = (), out: Path | No
     left_out = tuple(name for name in declared if name not in asked)
     by_leaf = {each.leaf: each for each in entries}
     about = [each for each in entries if _target(each, by_leaf) in asked]
-    digests = dict(_references(about))
+    digests = {**dict(_references(about)), **_options(about, reader)}
     proofs = _receipts(project, receipts, {each.leaf for each in about})
     absent = tuple(name for name in VERIFIERS if not _shipped(name).is_file())
     members = _members(project, reader, digests, proofs)
@@ -96,7 +98,6 @@ def write_evidence(project: Project, targets: Sequence[str] = (), out: Path | No
     readme = _README.format(
         targets=", ".join(asked) or "none", origin=reader.origin, size=reader.size, partly=partly
     )
-    path = out or project.folder / "out" / "evidence" / f"{project.name}.zip"
     write = _write_zip if path.suffix == ".zip" else _write_folder
     write(path, _with_readme(readme, members))
     return Written(path, asked, left_out, reader.size, len(digests), len(proofs), absent)
@@ -118,6 +119,12 @@ def _references(about: Sequence[Said]) -> Iterator[tuple[str, int]]:
             reference: Mapping[str, Any] | None = each.body.get(name)
             if reference is not None:
                 yield reference["sha256"], reference["size"]
+
+
+def _options(about: Sequence[Said], reader: LogReader) -> dict[str, int]:
+    """The options of the policies that decided, which their entries name by digest alone."""
+    named = dict.fromkeys(each.body["options"] for each in about if each.body["kind"] == "decision")
+    return {digest: len(reader.payloads.find(digest)) for digest in named}
 
 
 def _receipts(project: Project, paths: Sequence[Path], leaves: set[str]) -> dict[str, bytes]:
@@ -164,9 +171,19 @@ def _shipped(name: str) -> Any:
     return files("foreseal") / "seal" / "verifier" / name
 
 
+def _check_free(path: Path, *, again: bool) -> None:
+    """Nothing that is there is written over, but for what was made as evidence before."""
+    if path.suffix == ".zip" and path.is_dir():
+        raise UsageError(f"{path} is a folder.", hint="Give a name that is free, or one without .zip.")
+    if path.suffix == ".zip" and path.exists() and not again:
+        raise UsageError(f"{path} exists.", hint="Give another name, or remove it.")
+    if path.suffix != ".zip" and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UsageError(
+            f"{path} exists and is no empty folder.", hint="Give a new folder, or a name ending in .zip."
+        )
+
+
 def _write_folder(path: Path, members: Iterator[tuple[str, bytes]]) -> None:
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise Refused(f"{path} exists and is not empty.", hint="Give a new folder, or a name ending in .zip.")
     for name, data in members:
         write_file(path / name, data)
 
@@ -185,11 +202,12 @@ def _write_zip(path: Path, members: Iterator[tuple[str, bytes]]) -> None:
                     archive.writestr(member, data)
             file.flush()
             os.fsync(file.fileno())
+        temporary.replace(path)
     except zipfile.LargeZipFile:
-        temporary.unlink()
         raise Refused(
             f"{path} would be too large for a plain zip file (65 535 files, 4 GiB).",
             hint="Give the name of a folder instead.",
         ) from None
-    temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     sync_folder(path.parent)

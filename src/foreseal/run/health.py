@@ -13,6 +13,7 @@ from foreseal.run.erasure import check_erasures
 from foreseal.run.history import History
 from foreseal.run.timekeeping import check_times
 from foreseal.seal.keys import author_id, public_bytes
+from foreseal.seal.standing import signed_here
 from foreseal.seal.verify import verify_log
 
 if TYPE_CHECKING:
@@ -76,9 +77,9 @@ def _log_key(project: Project) -> str:
 
 
 def _lock(project: Project) -> str:
-    """Would the log's key sign here? The same question that the next append asks."""
-    project.open_log().close()
-    return "holds the log's last checkpoint"
+    """Would the log's key sign here? The same question that the next append asks, but nothing is changed."""
+    size = signed_here(project.log_folder, project.signer())
+    return f"holds the log's last checkpoint, of {size} entries"
 
 
 def _log(project: Project) -> list[Finding]:

@@ -101,9 +101,13 @@ class Session:
     # -- collect -------------------------------------------------------------------------------------------
 
     def restore_marks(self) -> None:
-        """Tell the store which cutoffs have been sealed, also if a crash came between log and store."""
-        for each in self.history.forecasts.values():
-            self._mark(each)
+        """Tell the store which cutoffs have been sealed, also if a crash came between log and store.
+
+        Of targets that the settings do not name any more the store need not know.
+        """
+        for (target, _, _), each in self.history.forecasts.items():
+            if target in self.project.targets:
+                self._mark(each)
 
     def collect(self) -> list[Collected]:
         """Read every source and append what is new. A replay holds back the targets of what is unread."""

@@ -85,9 +85,9 @@ class History:
             if not counts:
                 self.aside.append(placed.index)
                 self.notes.append(f"entry {placed.index} ({_what(entry)}) is set aside by a revocation.")
-            elif kind == "identity":
-                self.counted.append(placed)
-            elif self._is_asked(entry) and self._take[kind](self, placed) is not False:
+            elif kind == "identity" or (
+                self._is_asked(entry) and self._take[kind](self, placed) is not False
+            ):
                 self.counted.append(placed)
         except ProofError as error:
             where = f"entry {placed.index} ({kind})"

@@ -32,7 +32,7 @@ _IDENTITY = b'"kind":"identity"'
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """A key is void from the index ``holds`` on; the entry at ``index`` said so; it claims to be of ``at``."""
+    """A key is void from the index ``holds`` on: so said the entry at ``index``, made ``at``, it claims."""
 
     holds: int
     index: int

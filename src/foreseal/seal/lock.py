@@ -9,11 +9,14 @@ writing: a second process gets `Busy`.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from foreseal.errors import Busy, Refused, SetupError
 from foreseal.seal.disk import make_folder, sync_folder
@@ -42,6 +45,29 @@ class Head:
 
     size: int
     root: bytes
+
+
+def peek_head(path: Path) -> Head | None:
+    """The last signed head as a copy of the database shows it; None if it has never known one.
+
+    Nothing is made, locked or recovered, so it can be asked while a process writes, and of files that cannot
+    be written.
+    """
+    if not path.is_file():
+        return None
+    with TemporaryDirectory() as name:
+        for suffix in ("", "-wal"):
+            source = path.with_name(path.name + suffix)
+            if source.is_file():
+                shutil.copyfile(source, Path(name, f"lock.db{suffix}"))
+        with closing(sqlite3.connect(Path(name, "lock.db"))) as db:
+            try:
+                if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'head'").fetchone():
+                    return None
+                row = db.execute("SELECT size, root FROM head").fetchone()
+            except sqlite3.Error as error:
+                raise _explained(path, error) from None
+    return Head(*row) if row else None
 
 
 class LogLock:
@@ -97,19 +123,23 @@ class LogLock:
             )
 
     def _explain(self, error: sqlite3.Error) -> SetupError:
-        name = getattr(error, "sqlite_errorname", "")
-        if name.startswith("SQLITE_BUSY"):
-            return Busy(
-                f"another process is writing to this log; it holds {self.path}.",
-                hint="Wait until it is done, or stop it.",
-            )
-        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-            return SetupError(
-                f"the lock database {self.path} is damaged: {error}.",
-                hint="Move it away, then compare the log with a checkpoint you trust: foreseal seal adopt",
-            )
-        return SetupError(f"the lock database {self.path} cannot be written: {error}.")
+        return _explained(self.path, error)
 
     def close(self) -> None:
         """Let the next process in."""
         self._db.close()
+
+
+def _explained(path: Path, error: sqlite3.Error) -> SetupError:
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith("SQLITE_BUSY"):
+        return Busy(
+            f"another process is writing to this log; it holds {path}.",
+            hint="Wait until it is done, or stop it.",
+        )
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return SetupError(
+            f"the lock database {path} is damaged: {error}.",
+            hint="Move it away, then compare the log with a checkpoint you trust: foreseal seal adopt",
+        )
+    return SetupError(f"the lock database {path} cannot be written: {error}.")

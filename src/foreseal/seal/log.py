@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 
-from foreseal.errors import Malformed, ProofError, Refused, SetupError, Tampered
+from foreseal.errors import ProofError, Refused
 from foreseal.merkle import EMPTY_ROOT, leaf_hash
 from foreseal.seal.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from foreseal.seal.cosigned import COSIGNED, cosigned_path
@@ -29,6 +29,7 @@ from foreseal.seal.disk import is_temporary, make_folder, read_file, remove_file
 from foreseal.seal.lock import Head, LogLock, default_lock_path
 from foreseal.seal.note import MAX_NOTE, MAX_SIGNATURES, Note, Signature, Signer, Verifier, parse_note
 from foreseal.seal.reader import CHECKPOINT, LogReader
+from foreseal.seal.standing import compare, expect_head, read_published
 from foreseal.seal.tiles import (
     ENTRIES,
     WIDTH,
@@ -39,7 +40,6 @@ from foreseal.seal.tiles import (
     write_bundle,
 )
 
-_ADOPT = "Compare the log with a checkpoint that you trust: foreseal seal adopt CHECKPOINT"
 _EMPTY = Head(0, EMPTY_ROOT)
 
 
@@ -103,13 +103,9 @@ class Log(LogReader):
         """
         lock = LogLock(lock_path or default_lock_path(signer.verifier.public))
         try:
-            head = lock.head()
-            published = _published(folder, signer)
-            if head is None:
-                if published is None:
-                    raise SetupError(f"there is no log in {folder}.", hint="`foreseal init` makes one.")
-                raise Refused(f"{lock.path} knows nothing of the log in {folder}.", hint=_ADOPT)
-            log = cls(folder, signer, lock, head)
+            published = read_published(folder, signer)
+            log = cls(folder, signer, lock, expect_head(lock.head(), published, folder, lock.path))
+            compare(log, published, lock.path)
             log._recover(published, witnesses)
         except BaseException:
             lock.close()
@@ -128,7 +124,7 @@ class Log(LogReader):
         hold: what was signed cannot be taken back.
         """
         trusted = open_checkpoint(checkpoint, [signer.verifier])
-        published = _published(folder, signer)
+        published = read_published(folder, signer)
         lock = LogLock(lock_path or default_lock_path(signer.verifier.public))
         try:
             if published is None:
@@ -233,25 +229,9 @@ class Log(LogReader):
         self._unsigned, self._filled = set(), set()
 
     def _recover(self, published: Checkpoint | None, witnesses: Collection[Verifier]) -> None:
-        """Bring the folder to exactly the state of the lock, or refuse."""
-        if published is not None and published.size > self.size:
-            raise Refused(
-                f"{self._lock.path} holds {self.size} entries, but {published.size} are published in "
-                f"{self.folder}.",
-                hint=_ADOPT,
-            )
-        try:
-            self._edge = self._tiles.edge()
-            self.check_edge()
-            self._tail = self._tiles.bundle(self.size // WIDTH) if self.size % WIDTH else []
-            if published is not None and self.root_at(published.size) != published.root:
-                raise Tampered(f"they do not extend the {published.size} entries that are published.")
-        except ProofError as error:
-            raise Refused(
-                f"the log in {self.folder} does not hold the {self.size} entries that its key has signed: "
-                f"{error.message}",
-                hint="Restore the missing files from a newer copy; `foreseal doctor` names them.",
-            ) from None
+        """Bring the folder, which has been compared with the lock, to exactly its state."""
+        self._edge = self._tiles.edge()
+        self._tail = self._tiles.bundle(self.size // WIDTH) if self.size % WIDTH else []
         path, kept = self.folder / CHECKPOINT, self.folder / cosigned_path(self.size)
         lines = {each: _kept_lines(each, self.signed) for each in (kept, path)}
         text = parse_note(self.signed).text.encode()
@@ -306,16 +286,3 @@ def _is_wrong(line: Signature, text: bytes, keys: Iterable[Verifier]) -> bool:
     """Whether a line claims to be by one of these keys, and is not."""
     mine = (key for key in keys if (key.name, key.key_id) == (line.name, line.key_id))
     return any(not key.verifies(text, line.signature) for key in mine)
-
-
-def _published(folder: Path, signer: Signer) -> Checkpoint | None:
-    path = folder / CHECKPOINT
-    if not path.exists():
-        return None
-    try:
-        return open_checkpoint(read_file(path, MAX_NOTE), [signer.verifier])
-    except (Malformed, Tampered) as error:
-        raise Refused(
-            f"{path} is not a checkpoint that this log's key has signed: {error.message}",
-            hint="Restore it from a copy, or put the log's own key back if that was exchanged.",
-        ) from None

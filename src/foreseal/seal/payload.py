@@ -32,6 +32,10 @@ Reader = Callable[[Sequence[str]], list[Any]]
 THROUGHOUT = datetime.min.replace(tzinfo=UTC)
 """What an empty ``ds`` of a decision reads as: the value holds throughout."""
 
+_COPY = (
+    "Every backup and all evidence of this log have a copy under payload/sha256/: put it back. "
+    "`foreseal doctor` names all that is damaged."
+)
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
@@ -341,11 +345,12 @@ class Payloads:
         path = self.path(digest)
         try:
             data = read_file(path, MAX_PAYLOAD)
+            check_payload(data, digest, size, str(path))
         except Tampered as error:
-            raise Tampered(error.message, code="payload-missing") from None
+            code = error.code or "payload-missing"
+            raise Tampered(error.message, code=code, hint=_COPY) from None
         except Malformed as error:
-            raise Malformed(error.message, code="payload-differs") from None
-        check_payload(data, digest, size, str(path))
+            raise Malformed(error.message, code="payload-differs", hint=_COPY) from None
         return data
 
     def find(self, digest: str) -> bytes:

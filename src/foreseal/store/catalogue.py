@@ -9,6 +9,7 @@ turns: a statement or a transaction of one waits for that of another. What SQLit
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -142,6 +143,21 @@ def explain(
     )
 
 
+def connect(file: Path, busy_seconds: float) -> tuple[sqlite3.Connection, bool]:
+    """Open a database, and whether it may be written.
+
+    Where nobody can write to it, as on a disk that is mounted so, it is read as it lies there.
+    """
+    options: dict[str, Any] = {"isolation_level": None, "timeout": busy_seconds, "check_same_thread": False}
+    rights = {"effective_ids": True} if os.access in os.supports_effective_ids else {}
+    if not file.exists() or all(os.access(each, os.W_OK, **rights) for each in (file, file.parent)):
+        return sqlite3.connect(file, **options), True
+    wal = file.with_name(f"{file.name}-wal")
+    # Without a log of changes beside it, SQLite needs no file of its own to read the database.
+    plain = "" if wal.exists() and wal.stat().st_size else "&immutable=1"
+    return sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro{plain}", uri=True, **options), False
+
+
 class Catalogue:
     """A connection to the database of one store, migrated to the present schema."""
 
@@ -149,13 +165,12 @@ class Catalogue:
         self.file = folder / FILE_NAME
         self._turn = threading.RLock()
         try:
-            self._connection = sqlite3.connect(
-                self.file, isolation_level=None, timeout=busy_seconds, check_same_thread=False
-            )
+            self._connection, self.writable = connect(self.file, busy_seconds)
         except sqlite3.Error as error:
             raise explain(error, self.file) from error
         try:
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-8000"):
+            durable = ("journal_mode=WAL", "synchronous=FULL") if self.writable else ()
+            for pragma in (*durable, "foreign_keys=ON", "cache_size=-8000"):
                 self.execute(f"PRAGMA {pragma}")
             self._migrate()
         except BaseException:
@@ -163,6 +178,11 @@ class Catalogue:
             raise
 
     def _migrate(self) -> None:
+        if self._version() < len(MIGRATIONS) and not self.writable:
+            raise SetupError(
+                f"{self.file} was written by an older version of Foreseal, and cannot be written.",
+                hint="Copy the project to where it can be written.",
+            )
         if self._version() < len(MIGRATIONS):
             with self.writing():
                 for number in range(self._version(), len(MIGRATIONS)):

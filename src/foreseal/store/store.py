@@ -93,9 +93,10 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             sync_folder(folder.parent)
         subjects = None if keys is None else Subjects(Path(keys))
-        store = cls(folder, Catalogue(folder), clock or LiveClock(), subjects)
-        sync_folder(folder)
-        return store
+        catalogue = Catalogue(folder)
+        if catalogue.writable:
+            sync_folder(folder)
+        return cls(folder, catalogue, clock or LiveClock(), subjects)
 
     def __enter__(self) -> Self:
         return self
@@ -215,7 +216,8 @@ class Store:
         if n > last:
             raise SetupError(
                 f"The log has sealed {n} appends of {dataset!r}, the store holds {last}.",
-                hint="Restore the store folder from its backup.",
+                hint="Restore the store folder from its newest backup. Where that is lost, go on under new names: "
+                "give the dataset and its targets others in foreseal.toml.",
             )
         if n < 0:
             raise DataError(f"Dataset {dataset!r} has no append {n}.")
