@@ -66,6 +66,8 @@ def test_a_key_is_shown_rotated_and_revoked(project: Project, ask: Any, tmp_path
     code, made = ask("key", "rotate", *where, "--recovery", recovery)
     assert code == 0
     assert Path(made["kept"]).name.startswith("author-")
+    for wrong in (("foo",), ("ed25519:" + "0" * 64,), ("--from", "999999"), ("--from", "-1")):
+        assert ask("key", "revoke", *where, "--yes", *wrong)[0] == 2
     assert ask("key", "revoke", *where, "--yes")[0] == 0
     code, shown = ask("key", "show", *where)
     assert [each["state"].split()[0] for each in shown["keys"]] == ["replaced", "revoked"]

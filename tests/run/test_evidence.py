@@ -53,8 +53,13 @@ def test_evidence_never_overwrites_a_folder_and_names_no_unknown_target(
 ) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("keep")
-    with pytest.raises(Refused, match="not empty"):
-        write_evidence(project, (), tmp_path / "full")
+    (tmp_path / "full.zip").write_text("keep")
+    (tmp_path / "folder.zip").mkdir()
+    for name, why in (("full", "no empty folder"), ("full.zip", "exists"), ("folder.zip", "is a folder")):
+        with pytest.raises(UsageError, match=why):
+            write_evidence(project, (), tmp_path / name)
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert (tmp_path / "full.zip").read_text() == "keep"
     with pytest.raises(UsageError, match="no target 'other'"):
         write_evidence(project, ["other"])
 

@@ -12,7 +12,7 @@ from foreseal.cli.terminal import Terminal, json_option, plural, project_option
 @click.command("run")
 @project_option
 @click.option("--watch", is_flag=True, help="Stay and do each thing when it falls due.")
-@click.option("--report/--no-report", default=True, help="Write out/report.html afterwards.")
+@click.option("--report/--no-report", default=True, help="Write out/report.html, too, beside the receipts.")
 @click.option("--trust-clock", is_flag=True, help="Go by the machine's clock though there is doubt about it.")
 @json_option
 def command(folder: str, watch: bool, report: bool, trust_clock: bool, as_json: bool) -> int:
@@ -31,6 +31,7 @@ def command(folder: str, watch: bool, report: bool, trust_clock: bool, as_json: 
         show_witnessed,
     )
     from foreseal.run import Project, loop
+    from foreseal.run.receipts import write_receipts
     from foreseal.run.session import Session
 
     terminal = Terminal(as_json)
@@ -53,6 +54,9 @@ def command(folder: str, watch: bool, report: bool, trust_clock: bool, as_json: 
         for each in done.anchored:
             terminal.say(str(each), style=None if each.well else "yellow")
         records = show_records(terminal, project)
+        caught_up = session.witnessed is not None and session.witnessed.met
+        if not done.nothing or caught_up:
+            write_receipts(project)
         if report and not done.nothing:
             from foreseal.cli.report import write_report
 

@@ -147,7 +147,16 @@ def revoke(
                 hint="Declare a recovery key first: foreseal key rotate --recovery FILE. To end the author's "
                 "record: --for-good",
             )
+        if key not in found.lines:
+            raise UsageError(
+                f"the log knows no author key {key!r}.", hint="`foreseal key show` lists those it knows."
+            )
         start = desk.history.size if since is None else since
+        if not 0 <= start <= desk.history.size:
+            raise UsageError(
+                f"a key is void from an index of the log on; {start} lies outside it.",
+                hint=f"Give one from 0 to {desk.history.size}.",
+            )
         fields = {"name": project.name, "role": ROLE, "key": key, "action": "revoke", "from": start}
         index = desk.stage(sign_entry("identity", fields, key=signing, at=desk.now())).index
         desk.commit()
