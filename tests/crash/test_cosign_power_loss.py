@@ -72,7 +72,7 @@ def check(loop: ModuleType, folder: Path, lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("keep", ["synced", "names", "random"])
-def test_after_a_power_cut_nothing_that_was_cosigned_is_forgotten(
+def test_threat_13_after_a_power_cut_nothing_that_was_cosigned_is_forgotten(
     loop: ModuleType, tmp_path: Path, recording: tuple[Path, Path], keep: str
 ) -> None:
     dice, images, said = random.Random(5), 0, 0

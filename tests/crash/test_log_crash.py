@@ -57,7 +57,7 @@ def check_log(loop: ModuleType, folder: Path, entries: dict[int, bytes], seen: s
     return size
 
 
-def test_killed_at_any_moment_a_log_keeps_what_it_acknowledged(loop: ModuleType, tmp_path: Path) -> None:
+def test_threat_10_killed_at_any_moment_a_log_keeps_what_it_acknowledged(loop: ModuleType, tmp_path: Path) -> None:
     dice, entries, seen = random.Random(7), {}, set()
     for _ in range(25):
         with subprocess.Popen(python(SCRIPT, tmp_path, 10_000), stdout=subprocess.PIPE, text=True) as writer:
@@ -75,7 +75,7 @@ def test_killed_at_any_moment_a_log_keeps_what_it_acknowledged(loop: ModuleType,
     assert len(entries) > 50
 
 
-def test_two_writers_take_turns_and_lose_nothing(loop: ModuleType, tmp_path: Path) -> None:
+def test_threat_12_two_writers_take_turns_and_lose_nothing(loop: ModuleType, tmp_path: Path) -> None:
     with loop.open_log(tmp_path):
         pass
     writers = [
@@ -103,7 +103,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory, strace: str) -> tuple[Pa
 
 
 @pytest.mark.parametrize("keep", ["synced", "names", "all", "random"])
-def test_after_a_power_cut_at_any_operation_a_log_keeps_its_promises(
+def test_threat_10_after_a_power_cut_at_any_operation_a_log_keeps_its_promises(
     loop: ModuleType, tmp_path: Path, recording: tuple[Path, Path], keep: str
 ) -> None:
     dice, seen, images = random.Random(11), set(), 0

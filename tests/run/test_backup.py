@@ -235,7 +235,7 @@ def receipts(project: Project) -> dict[int, bytes]:
     return found
 
 
-def test_an_older_backup_signs_nothing_until_a_checkpoint_from_elsewhere_agrees(
+def test_threat_11_an_older_backup_signs_nothing_until_a_checkpoint_from_elsewhere_agrees(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     back_up(project.folder, tmp_path / "old")

@@ -198,7 +198,7 @@ def fork(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return with_another_model(Project.open(copy), "seasonal_naive(48)")
 
 
-def test_a_run_seals_nothing_where_a_witness_holds_another_history(
+def test_threat_11_a_run_seals_nothing_where_a_witness_holds_another_history(
     make: Make,
     serve: Serve,
     tmp_path: Path,

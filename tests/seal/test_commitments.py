@@ -46,7 +46,7 @@ def status(ledger: Ledger, about: dict[str, object], signer: Signer) -> tuple[st
     return scored["status"], scored["forecast"]
 
 
-def test_who_commits_to_three_forecasts_and_reveals_the_best_has_revealed_nothing(
+def test_threat_06_who_commits_to_three_forecasts_and_reveals_the_best_has_revealed_nothing(
     ledger: Ledger, signer: Signer
 ) -> None:
     about, made = commit(ledger, ("0.050", "0.500", "0.990"))
@@ -54,7 +54,7 @@ def test_who_commits_to_three_forecasts_and_reveals_the_best_has_revealed_nothin
     assert status(ledger, about, signer) == ("unrevealed", made[0][0])
 
 
-def test_the_first_of_several_commitments_counts_once_it_is_revealed(ledger: Ledger, signer: Signer) -> None:
+def test_threat_06_the_first_of_several_commitments_counts_once_it_is_revealed(ledger: Ledger, signer: Signer) -> None:
     about, made = commit(ledger, ("0.050", "0.990"))
     for each in reversed(made):
         ledger.reveal(*each)

@@ -117,7 +117,7 @@ def test_there_is_no_entry_beyond_the_end(log: Log) -> None:
         log.proof(0, 4)
 
 
-def test_a_second_writer_is_told_that_the_log_is_busy(log: Log, signer: Signer, lock: Path) -> None:
+def test_threat_12_a_second_writer_is_told_that_the_log_is_busy(log: Log, signer: Signer, lock: Path) -> None:
     with pytest.raises(Busy):
         Log.open(log.folder, signer, lock)
     log.close()
@@ -241,7 +241,7 @@ def test_after_a_swap_that_failed_nothing_is_written_until_the_log_is_opened_aga
         assert list(again.entries()) == [*entries(1), *([b"b1", b"b2"] if made else []), b"c1", b"c2"]
 
 
-def test_a_restored_backup_is_refused(log: Log, tmp_path: Path, signer: Signer, lock: Path) -> None:
+def test_threat_11_a_restored_backup_is_refused(log: Log, tmp_path: Path, signer: Signer, lock: Path) -> None:
     log.append(entries(300))
     shutil.copytree(log.folder, tmp_path / "backup")
     log.append(entries(10, 300))
@@ -325,7 +325,7 @@ def test_a_lock_with_another_root_is_a_fork_and_is_never_adopted(
         Log.adopt(log.folder, signer, log.signed, tmp_path / "new.db")
 
 
-def test_swapping_from_another_head_is_refused(tmp_path: Path) -> None:
+def test_threat_12_swapping_from_another_head_is_refused(tmp_path: Path) -> None:
     lock = LogLock(tmp_path / "lock.db")
     lock.swap(None, Head(0, merkle.EMPTY_ROOT))
     with pytest.raises(Refused):

@@ -100,7 +100,7 @@ def test_the_text_may_hold_empty_lines(signer: Signer) -> None:
         b"x" * (1 << 20) + NOTE,
     ],
 )
-def test_what_is_not_a_note_in_its_one_spelling_is_malformed(data: bytes) -> None:
+def test_threat_15_what_is_not_a_note_in_its_one_spelling_is_malformed(data: bytes) -> None:
     with pytest.raises(Malformed):
         parse_note(data)
 
@@ -141,7 +141,7 @@ def test_a_verifier_key_prints_back(signer: Signer) -> None:
 
 
 @given(st.binary(max_size=40))
-def test_base64_has_one_spelling(data: bytes) -> None:
+def test_threat_15_base64_has_one_spelling(data: bytes) -> None:
     text = encode_base64(data)
     assert decode_base64(text) == data
     for other in (text + "\n", " " + text, text.rstrip("="), text + "="):

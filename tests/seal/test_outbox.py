@@ -116,7 +116,7 @@ def test_what_waits_gives_way_to_a_larger_checkpoint_and_what_was_sent_does_not(
     assert board.received == [head(1), head(4)]
 
 
-def test_what_is_lost_is_sent_again_unless_a_larger_one_covers_it(
+def test_threat_14_what_is_lost_is_sent_again_unless_a_larger_one_covers_it(
     tmp_path: Path, head: Callable[[int], bytes]
 ) -> None:
     clock = Hand()
@@ -134,7 +134,7 @@ def test_what_is_lost_is_sent_again_unless_a_larger_one_covers_it(
     assert board.received == [head(1), head(2), head(2)]
 
 
-def test_final_is_what_verifies_and_not_what_is_said_to_be_final(
+def test_threat_14_final_is_what_verifies_and_not_what_is_said_to_be_final(
     tmp_path: Path, head: Callable[[int], bytes]
 ) -> None:
     clock = Hand()

@@ -129,7 +129,7 @@ def test_a_line_that_is_wrong_or_unsupported_is_named(signer: Signer, text: str,
         parse_policy(text.format(vkey=signer.verifier, w0=VKEYS[0], w1=VKEYS[1]))
 
 
-def test_a_post_quantum_witness_is_refused_by_its_type() -> None:
+def test_threat_18_a_post_quantum_witness_is_refused_by_its_type() -> None:
     with pytest.raises(SettingsError, match="type 0x06"):
         parse_policy("witness W w+00000000+Bg==\nquorum W\n")
 

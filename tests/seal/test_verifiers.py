@@ -111,7 +111,7 @@ class Remembering:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
-def test_the_package_and_the_single_file_give_the_verdict_that_is_written_down(
+def test_threat_15_the_package_and_the_single_file_give_the_verdict_that_is_written_down(
     vector: Vector, room: Path
 ) -> None:
     path = put(case(vector), room)
@@ -166,7 +166,7 @@ def disagreements(node: Node, room: Path, seed: int, counts: dict[str, int]) -> 
     return tally
 
 
-def test_three_verifiers_agree_on_whatever_is_broken(node: Node, room: Path) -> None:
+def test_threat_15_three_verifiers_agree_on_whatever_is_broken(node: Node, room: Path) -> None:
     tally = disagreements(node, room, 1, DEFAULT)
     assert tally.total() == sum(DEFAULT.values())
     assert len({said[2] for said in tally if not isinstance(said, str)}) > 12
@@ -174,7 +174,7 @@ def test_three_verifiers_agree_on_whatever_is_broken(node: Node, room: Path) -> 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_three_verifiers_agree_on_a_hundred_thousand_mutants(node: Node, room: Path) -> None:
+def test_threat_15_three_verifiers_agree_on_a_hundred_thousand_mutants(node: Node, room: Path) -> None:
     assert disagreements(node, room, 2, MANY).total() > 100_000
 
 
