@@ -134,3 +134,15 @@ def test_ray_gives_the_same_forecast_though_a_worker_is_killed_in_the_middle(tmp
             list(workers.spread(fail, [3], engine="ray"))
     finally:
         ray.shutdown()
+
+
+@pytest.mark.filterwarnings("ignore::foreseal.errors.ModelWarning")
+def test_each_part_has_the_covariates_of_its_series(monkeypatch):
+    few_at_a_time(monkeypatch)
+    frame = panel(days=25)
+    known = frame.filter(pl.col("ds") < frame["ds"].max())
+    X = frame.select("unique_id", "ds", level=pl.col("y") * 2)
+    alone, together = (forecast(known, 1, models=["ridge", "drift"], X_df=X, n_jobs=n) for n in (1, 2))
+    assert alone.frame.equals(together.frame)
+    plain = forecast(known, 1, models=["ridge", "drift"])
+    assert not alone.frame.equals(plain.frame)

@@ -139,8 +139,9 @@ def forecast(
         rows = rows if at is None else rows.filter(pl.col("ds") < at)
         if part is None or not rows["unique_id"].is_unique().all():
             step = _frequency(rows, at)
-    task = Task(int(h), levels, preset, models, step, given is None, zone, at, wide)
-    shares = workers.spread(task, itertools.chain(seen, parts), n_jobs=n_jobs, engine=engine)
+    task = Task(int(h), levels, preset, models, step, given is None, zone, at)
+    work = ((part, _covariates_of(part, wide)) for part in itertools.chain(seen, parts))
+    shares = workers.spread(task, work, n_jobs=n_jobs, engine=engine)
     made = gather(shares, plan, levels, at)
 
     def history() -> pl.DataFrame:
@@ -150,6 +151,13 @@ def forecast(
         )
 
     return Result(made, step, kind, history)
+
+
+def _covariates_of(part: pl.DataFrame, wide: pl.DataFrame | None) -> pl.DataFrame | None:
+    """Those of the part's series only, for they are sent to a worker with it."""
+    if wide is None or "unique_id" not in wide.columns:
+        return wide
+    return wide.filter(pl.col("unique_id").is_in(part["unique_id"].unique().implode()))
 
 
 def _of_vintages(

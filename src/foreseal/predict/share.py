@@ -6,7 +6,7 @@ import functools
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -49,10 +49,13 @@ class Task:
     inferred: bool
     zone: str
     cutoff: datetime | None = None
-    wide: pl.DataFrame | None = field(default=None, repr=False)
 
-    def __call__(self, rows: pl.DataFrame) -> Share:
-        """Forecast the series of ``unique_id, ds, y``. Raises `DataError`, naming the series."""
+    def __call__(self, part: tuple[pl.DataFrame, pl.DataFrame | None]) -> Share:
+        """Forecast the series of ``unique_id, ds, y``, with their covariates if any.
+
+        Raises `DataError`, naming the series.
+        """
+        rows, wide = part
         frame = rows.select("unique_id", "ds", "y").sort("unique_id", "ds")
         again = (
             (pl.col("unique_id") == pl.col("unique_id").shift()) & (pl.col("ds") == pl.col("ds").shift())
@@ -66,7 +69,7 @@ class Task:
         if self.inferred:
             _refuse_another(frame, self.freq)
         panel = Grid.hold(Panel(frame, self.freq, cutoff=self.cutoff, timezone=self.zone))
-        covariates = None if self.wide is None else Covariates.of(self.wide, Grid.of(panel).future(self.h)[0])
+        covariates = None if wide is None else Covariates.of(wide, Grid.of(panel).future(self.h)[0])
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ForesealWarning)
             made, account = engine.predict_panel(
