@@ -120,7 +120,9 @@ def cases(bench: Bench) -> list[tuple[str, int, str]]:
     return [(call, when, fault) for call, when in bench.calls for fault in FAULTS]
 
 
-def test_threat_10_some_failing_system_calls_lose_nothing_that_was_acknowledged(bench: Bench, tmp_path: Path) -> None:
+def test_threat_10_some_failing_system_calls_lose_nothing_that_was_acknowledged(
+    bench: Bench, tmp_path: Path
+) -> None:
     every = cases(bench)
     outcomes = run_all(bench, tmp_path, every[5 :: len(every) // 14])
     assert outcomes["first"] > 2

@@ -57,7 +57,9 @@ def check_log(loop: ModuleType, folder: Path, entries: dict[int, bytes], seen: s
     return size
 
 
-def test_threat_10_killed_at_any_moment_a_log_keeps_what_it_acknowledged(loop: ModuleType, tmp_path: Path) -> None:
+def test_threat_10_killed_at_any_moment_a_log_keeps_what_it_acknowledged(
+    loop: ModuleType, tmp_path: Path
+) -> None:
     dice, entries, seen = random.Random(7), {}, set()
     for _ in range(25):
         with subprocess.Popen(python(SCRIPT, tmp_path, 10_000), stdout=subprocess.PIPE, text=True) as writer:

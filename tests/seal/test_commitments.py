@@ -54,7 +54,9 @@ def test_threat_06_who_commits_to_three_forecasts_and_reveals_the_best_has_revea
     assert status(ledger, about, signer) == ("unrevealed", made[0][0])
 
 
-def test_threat_06_the_first_of_several_commitments_counts_once_it_is_revealed(ledger: Ledger, signer: Signer) -> None:
+def test_threat_06_the_first_of_several_commitments_counts_once_it_is_revealed(
+    ledger: Ledger, signer: Signer
+) -> None:
     about, made = commit(ledger, ("0.050", "0.990"))
     for each in reversed(made):
         ledger.reveal(*each)
