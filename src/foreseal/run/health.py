@@ -13,7 +13,7 @@ from foreseal.run.erasure import check_erasures
 from foreseal.run.history import History
 from foreseal.run.timekeeping import check_times
 from foreseal.seal.keys import author_id, public_bytes
-from foreseal.seal.standing import signed_here
+from foreseal.seal.signed import signed_here
 from foreseal.seal.verify import verify_log
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from foreseal.seal.disk import is_temporary, make_folder, read_file, remove_file
 from foreseal.seal.lock import Head, LogLock, default_lock_path
 from foreseal.seal.note import MAX_NOTE, MAX_SIGNATURES, Note, Signature, Signer, Verifier, parse_note
 from foreseal.seal.reader import CHECKPOINT, LogReader
-from foreseal.seal.standing import compare, expect_head, read_published
+from foreseal.seal.signed import compare, expect_head, read_published
 from foreseal.seal.tiles import (
     ENTRIES,
     WIDTH,
