@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import tracemalloc
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ledger import Ledger, series_forecast, series_outcome
 from witnesses import cosigner
 
@@ -60,6 +65,54 @@ def test_a_payload_of_nothing_but_separators_takes_little_more_than_its_bytes(ju
             payload.outcome_series(2).decode(data)
 
     assert peak(read) < 8 * len(data)
+
+
+def one_file() -> ModuleType:
+    path = Path(payload.__file__).parent / "verifier" / "foreseal_verify.py"
+    spec = importlib.util.spec_from_file_location("foreseal_verify", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    "junk", [b"\n" * (MIB - 1), b"," * 2 * MIB, b'"",' * MIB + b"\n", b'"' * MIB + b"\n"]
+)
+def test_the_single_file_takes_such_a_payload_apart_no_further(junk: bytes) -> None:
+    verifier, data = one_file(), HEADER + junk
+    header = HEADER.decode().rstrip("\n").split(",")
+
+    def read() -> None:
+        with pytest.raises(verifier.Wrong):
+            verifier.table(data, header, [str] * 4, 2)
+
+    assert peak(read) < 60 * len(data)
+    with pytest.raises(verifier.Wrong, match="more than 1048576 rows"):
+        verifier.table(HEADER + ROW * (MAX_PAYLOAD_ROWS + 1), header, [str] * 4, 2)
+
+
+@settings(max_examples=200)
+@given(st.text(st.sampled_from('a",é '), max_size=9), st.integers(1, 4))
+def test_the_single_file_and_the_package_find_the_same_cells(line: str, width: int) -> None:
+    verifier = sys.modules.get("one_file") or sys.modules.setdefault("one_file", one_file())
+
+    def spelled(cells: list[str]) -> str:
+        return ",".join('"' + c.replace('"', '""') + '"' if '"' in c or "," in c else c for c in cells)
+
+    try:
+        ours = payload.read_csv(f"{line}\n".encode(), width)[0]
+    except Malformed:
+        ours = ()
+    try:
+        theirs = tuple(verifier.cells(line, width))
+    except verifier.Wrong:
+        theirs = ()
+    if len(ours) == width:
+        assert theirs == ours
+    else:
+        assert len(theirs) != width or spelled(list(theirs)) != line
 
 
 def test_a_payload_has_at_most_a_million_rows() -> None:
