@@ -9,24 +9,23 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
-from typing import Any
 
 from foreseal.clock import format_instant, parse_instant
 from foreseal.errors import Malformed, ProofError, Tampered
 from foreseal.seal import payload
 from foreseal.seal.anchor import Times
+from foreseal.seal.counting import Standings
 from foreseal.seal.entry import Entry, commitment
-from foreseal.seal.identity import JUDGING, Identities, Revoked
-from foreseal.seal.payload import THROUGHOUT, Row
+from foreseal.seal.identity import JUDGING, Revoked
+from foreseal.seal.payload import THROUGHOUT
 from foreseal.seal.problem import Problem
 from foreseal.seal.recompute import check_regret, check_score
-from foreseal.seal.scoring import Terms, score_sheet
-from foreseal.seal.tables import PayloadReader, Tables
-from foreseal.seal.track import Placed, Standing, Track, score_fields
+from foreseal.seal.scoring import Terms
+from foreseal.seal.tables import PayloadReader
+from foreseal.seal.track import Placed, Track
 
 
-class History:
+class History(Standings):
     """The state of a log after the entries added so far.
 
     ``read`` gives payload bytes by digest and size (`foreseal.seal.payload.Payloads.get`). ``problems`` are
@@ -44,21 +43,16 @@ class History:
         targets: Collection[str] = (),
         sealing: Times | None = None,
     ) -> None:
-        self._tables = Tables(read)
-        self._sealing = sealing
+        super().__init__(read, revoked, sealing)
         self._targets = targets
         self._judged = -1
         self._contents = True
         self.size = 0
         self.problems: list[Problem] = []
         self.notes: list[str] = []
-        self.entries: dict[str, Placed] = {}
-        self.identities = Identities(dict(revoked or {}))
         self.left_out: set[str] = set()
         self.kinds: Counter[str] = Counter()
         self.datasets: set[str] = set()
-        self.tracks: dict[str, Track] = {}
-        self.reveals: dict[str, Placed] = {}
         self.approvals: dict[str, list[Placed]] = {}
         self.counted: list[Placed] = []
         self.aside: list[int] = []
@@ -111,81 +105,6 @@ class History:
     def track(self, name: str) -> Track | None:
         """The track of the latest target declared under a name."""
         return next((track for track in reversed(self.tracks.values()) if track.name == name), None)
-
-    def standing(self, track: Track, forecaster: str, seq: int) -> Standing:
-        """The first valid forecast of a forecaster at a cutoff, or why there is none.
-
-        Later ones never count; of commitments the first in time is final, revealed or not. One that lies
-        after the outcome is late. In live mode so is one that no quorum of witnesses had seen by the
-        deadline; where nobody named witnesses, one that says so itself.
-        """
-        outcomes = track.outcomes.get(seq)
-        fallback = Standing("missing")
-        for placed in track.forecasts.get((forecaster, seq), ()):
-            late = outcomes is not None and placed.index > outcomes[0].index
-            sealed = self._sealed(placed.index, placed.entry.at)
-            if late or (track.mode == "live" and not _in_time(sealed, track.closes_at(seq))):
-                standing = Standing("late", placed)
-            else:
-                standing = self._revealed(track, placed)
-                # What a commitment hides could be chosen among after the outcome, so the first one is final.
-                if "commitment" in placed.entry.fields:
-                    return standing
-            if standing.status == "scored":
-                return standing
-            if fallback.status == "missing":
-                fallback = standing
-        return fallback
-
-    def settle(self, track: Track, outcome: Placed) -> tuple[dict[str, Any], bytes]:
-        """Fields (without ``decisions`` and the payload's digest) and payload of the score of an outcome."""
-        seq = outcome.entry["seq"]
-        standings = {name: self.standing(track, name, seq) for name in track.forecasters}
-        given = {name: each.status if each.rows is None else each.rows for name, each in standings.items()}
-        happened = self._tables.rows(track.terms.outcome, outcome.entry["payload"])
-        sheet = score_sheet(track.terms, happened, given)
-        return score_fields(track, outcome, standings, sheet), sheet.payload
-
-    def forecast_keys(self, track: Track, seq: int) -> set[Row]:
-        """Every series and instant, or case, for which a forecast that counts so far gives a distribution."""
-        given = (self.standing(track, name, seq).rows or () for name in track.forecasters)
-        return {row[: track.terms.keys] for rows in given for row in rows}
-
-    def _sealed(self, index: int, at: datetime) -> datetime | None:
-        """When the entry at an index was sealed: as it claims, ``at``,  if no witness does."""
-        return self._sealing.time(index) if self._sealing else at
-
-    def _stands(self, placed: Placed) -> bool:
-        """Whether a forecast counts although its key is void.
-
-        Live, a revocation that was sealed after the deadline sets none aside: its author could have seen the
-        outcome, and would choose between a failed forecast and the next one.
-        """
-        entry, keys = placed.entry, self.identities
-        track = self.tracks.get(entry["declared"]) if entry.kind == "forecast" else None
-        if track is None or track.mode != "live" or entry["seq"] >= len(track.cutoffs):
-            return False
-        closes = track.closes_at(entry["seq"])
-        in_time = (
-            _in_time(self._sealed(void.index, void.at), closes)
-            for void in keys.void(entry.author, placed.index)
-        )
-        return keys.current(entry.author) == entry.author and not any(in_time)
-
-    def _revealed(self, track: Track, placed: Placed) -> Standing:
-        entry = placed.entry
-        if "commitment" in entry.fields:
-            reveal = self.reveals.get(entry.leaf)
-            if reveal is None:
-                return Standing("unrevealed", placed)
-            entry = reveal.entry
-        try:
-            rows = self._tables.rows(track.terms.forecast, entry["payload"])
-        except Malformed as error:
-            if error.code != "canonical":
-                raise
-            return Standing("malformed", placed)
-        return Standing("scored", placed, rows)
 
     def _is_asked(self, entry: Entry) -> bool:
         """Whether an entry is to be judged: not if it is about a target that is left out."""
@@ -358,18 +277,6 @@ class History:
         track.scores[entry["seq"]] = [*before, placed]
         return True
 
-    def _look_back(self, track: Track, outcome: Placed, score: Entry) -> None:
-        """Count the outcome values that were known before the forecasts that they score were sealed."""
-        known = [row[-1] for row in self._tables.rows(track.terms.outcome, outcome.entry["payload"])]
-        for each in score["scores"]:
-            if each["status"] == "scored":
-                forecast = self.entries[each["forecast"]]
-                sealed = self._sealed(forecast.index, forecast.entry.at)
-                assert sealed is not None, "what nobody has dated is late"
-                early, of = track.hindsight.get(each["forecaster"], (0, 0))
-                early += sum(at < sealed for at in known)
-                track.hindsight[each["forecaster"]] = (early, of + len(known))
-
     def _decision(self, placed: Placed) -> None:
         entry = placed.entry
         forecast = self._reference(entry["forecast"], "forecast").entry
@@ -407,10 +314,6 @@ class History:
         "approval": _approval,
         "erasure": _erasure,
     }
-
-
-def _in_time(sealed: datetime | None, deadline: datetime) -> bool:
-    return sealed is not None and sealed <= deadline
 
 
 def _what(entry: Entry) -> str:
