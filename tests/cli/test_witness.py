@@ -19,6 +19,7 @@ from foreseal.run import Project
 from foreseal.seal.cosignature import parse_witness
 from foreseal.seal.fork import parse_fork
 from foreseal.seal.log import Log
+from foreseal.seal.note import Signer
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +108,17 @@ def test_a_project_is_witnessed_monitored_and_verified_from_the_command_line(
         code, out, _ = call(capsys, "monitor", tmp_path / "other", "--policy", policy, "--out", evidence)
         assert (code, "has signed two histories" in out) == (1, True), out
         assert parse_fork(evidence.read_bytes()).check([project.trusted()])
+        code, out, _ = call(capsys, "verify", evidence, "--key", project.trusted())
+        assert (code, "a fork is proven: the key of" in out) == (0, True), out
+        code, out, _ = call(capsys, "verify", evidence, "--key", project.trusted(), "--target", "none")
+        assert code == 0
+        other = Signer("another.example/log", project.signer().key).verifier
+        code, out, _ = call(capsys, "verify", evidence, "--key", other)
+        assert (code, "NOT VERIFIED" in out) == (1, True), out
+        code, out, _ = call(capsys, "verify", evidence)
+        assert (code, "until you name it (--key)" in out) == (1, True), out
+        evidence.write_bytes(evidence.read_bytes()[:-9])
+        assert call(capsys, "verify", evidence, "--key", project.trusted())[0] == 1
     code, out, _ = call(capsys, "verify", "-C", project.folder)
     assert code == 0, out
     stricter = (

@@ -18,6 +18,7 @@ from foreseal.run import Project
 from foreseal.run.backup import back_up
 from foreseal.run.disclosing import disclose
 from foreseal.run.health import Finding, examine
+from foreseal.run.receipts import write_receipts
 from foreseal.run.results import Results
 from foreseal.seal.lock import LogLock, default_lock_path, peek_head
 from foreseal.seal.note import parse_vkey
@@ -64,6 +65,21 @@ def test_the_doctor_makes_no_lock_database_and_waits_for_none(make: Make, state:
     path.parent.mkdir()
     path.write_bytes(b"not a database" * 1000)
     assert "is damaged" in finding(project, "lock database").says
+
+
+def test_the_doctor_checks_the_receipts_that_are_there(make: Make) -> None:
+    project = make(last="2024-02-01")
+    go(project)
+    paths = write_receipts(project)
+    assert finding(project, "receipts") == Finding("receipts", True, f"{len(paths)} checked")
+    paths[1].write_bytes(paths[1].read_bytes()[:-9])
+    found = finding(project, "receipts")
+    assert not found.ok
+    assert found.says.startswith(paths[1].relative_to(project.folder).as_posix())
+    assert "writes it again" in found.hint
+    paths[1].unlink()
+    write_receipts(project)
+    assert finding(project, "receipts").ok
 
 
 def test_a_head_that_only_the_log_of_changes_holds_is_seen(tmp_path: Path) -> None:

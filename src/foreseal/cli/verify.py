@@ -39,9 +39,9 @@ def command(
 ) -> int:
     """Check receipts, evidence, disclosed data and logs, offline.
 
-    PATHS are receipts (.tlog-proof), evidence (a folder or a .zip), disclosed rows of data (.disclosure), or
-    the published folder of a log. Without PATHS the project in the current folder is checked: every file of
-    its log, every signature, every score recomputed, every receipt.
+    PATHS are receipts (.tlog-proof), evidence (a folder or a .zip), disclosed rows of data (.disclosure), the
+    published folder of a log, or what `foreseal monitor` wrote about a fork. Without PATHS the project in the
+    current folder is checked: every file of its log, every signature, every score recomputed, every receipt.
 
     Trust comes from you: --key, --policy, --tsa, or inside a project its settings. Without a key the answer
     is that the evidence is consistent, but by a key you have not named, and the exit code is 1.
@@ -114,6 +114,7 @@ def _check(path: Path, trusted: Policy, attest: Attestor, targets: tuple[str, ..
     from foreseal.seal.disclosure import MAX_DISCLOSURE, SUFFIX, verify_disclosure
     from foreseal.seal.disk import read_file
     from foreseal.seal.evidence import verify_evidence
+    from foreseal.seal.fork import HEADER, MAX_FORK, verify_fork
     from foreseal.seal.problem import Problem
     from foreseal.seal.reader import CHECKPOINT
     from foreseal.seal.receipt import MAX_RECEIPT
@@ -131,14 +132,13 @@ def _check(path: Path, trusted: Policy, attest: Attestor, targets: tuple[str, ..
         return verify_log(path, trusted, targets, attest)
     if path.is_dir() or path.suffix == ".zip":
         return verify_evidence(path, trusted, targets, attest)
-    check, limit = (
-        (verify_disclosure, MAX_DISCLOSURE) if path.suffix == SUFFIX else (verify_receipt, MAX_RECEIPT)
-    )
     try:
-        data = read_file(path, limit)
+        data = read_file(path, MAX_DISCLOSURE if path.suffix == SUFFIX else max(MAX_RECEIPT, MAX_FORK))
     except ProofError as error:
         return refused(Problem.of(error, "receipt"))
-    return check(data, trusted)
+    if data.startswith(f"{HEADER}\n".encode()):
+        return verify_fork(data, trusted)
+    return (verify_disclosure if path.suffix == SUFFIX else verify_receipt)(data, trusted)
 
 
 def _project(folder: str, trusted: Policy, attest: Attestor, targets: tuple[str, ...]) -> dict[str, Verdict]:

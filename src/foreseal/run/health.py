@@ -11,8 +11,10 @@ from foreseal.errors import ForesealError, Tampered
 from foreseal.run.anchoring import make_anchors
 from foreseal.run.erasure import check_erasures
 from foreseal.run.history import History
+from foreseal.run.receipts import verify_receipts
 from foreseal.run.timekeeping import check_times
 from foreseal.seal.keys import author_id, public_bytes
+from foreseal.seal.receipt import SUFFIX
 from foreseal.seal.signed import signed_here
 from foreseal.seal.verify import verify_log
 
@@ -45,6 +47,7 @@ def examine(project: Project) -> list[Finding]:
         _look("lock database", project, _lock),
         *_log(project),
         _times(project),
+        _receipts(project),
         *([_look("outside clocks", project, _clocks)] if project.settings.seal.outside else []),
         _look("store", project, _store),
         _look("sealed snapshots", project, _snapshots),
@@ -89,8 +92,29 @@ def _log(project: Project) -> list[Finding]:
         return [Finding("log", False, error.message, error.hint)]
     if verdict.ok:
         return [Finding("log", True, f"{verdict.size} entries, every file and score checked")]
-    asked = {"quorum": "The next `foreseal run` asks the witnesses again."}
-    return [Finding("log", False, each, asked.get(each.code, "")) for each in verdict.problems]
+    if verdict.codes == ("quorum",):
+        # Sealed is sealed: only when, nobody else says yet.
+        hint = "The next `foreseal run` asks the witnesses again; then `foreseal doctor` looks at the rest."
+        return [Finding("log", True, verdict.problems[0], hint, warns=True)]
+    return [Finding("log", False, each) for each in verdict.problems]
+
+
+def _receipts(project: Project) -> Finding:
+    """The receipts that are there. What has no quorum yet is written again when it has."""
+    paths = sorted((project.folder / "out" / "receipts").rglob(f"*{SUFFIX}"))
+    try:
+        found = verify_receipts(project, paths)
+    except ForesealError as error:
+        return Finding("receipts", False, error.message, error.hint)
+    wrong = [
+        f"{path.relative_to(project.folder).as_posix()}: {verdict.problems[0]}"
+        for path, verdict in found.items()
+        if not verdict.ok and verdict.codes != ("quorum",)
+    ]
+    if wrong:
+        hint = "Remove what is wrong; the next `foreseal run` writes it again."
+        return Finding("receipts", False, _few(wrong), hint)
+    return Finding("receipts", True, f"{len(paths)} checked")
 
 
 def _times(project: Project) -> Finding:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foreseal.run.history import Said
-from foreseal.seal.disk import write_files
+from foreseal.seal.disk import read_file, write_files
 from foreseal.seal.policy import Policy
-from foreseal.seal.receipt import SUFFIX, parse_receipt
+from foreseal.seal.receipt import MAX_RECEIPT, SUFFIX, parse_receipt
 from foreseal.seal.verify import Verdict, verify_receipt
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _is_witnessed(path: Path, trust: Policy) -> bool:
 def verify_receipts(project: Project, paths: list[Path]) -> dict[Path, Verdict]:
     """Check receipt files by the key and witnesses that the settings name; reads nothing of the log."""
     trust = project.trust()
-    return {path: verify_receipt(path.read_bytes(), trust) for path in paths}
+    return {path: verify_receipt(read_file(path, MAX_RECEIPT), trust) for path in paths}
 
 
 def _name(said: Said) -> str:

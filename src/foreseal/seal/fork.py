@@ -16,10 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from foreseal.errors import Malformed, Tampered
+from foreseal.errors import Malformed, ProofError, Tampered
 from foreseal.merkle import verify_consistency
-from foreseal.seal.checkpoint import open_checkpoint
+from foreseal.seal.checkpoint import open_checkpoint, read_checkpoint
 from foreseal.seal.note import MAX_NOTE, Verifier, decode_base64, encode_base64
+from foreseal.seal.policy import Policy
+from foreseal.seal.problem import Problem
+from foreseal.seal.verify import Verdict, refused
 
 HEADER = "foreseal/fork/v1"
 MAX_FORK = 4 * MAX_NOTE
@@ -53,10 +56,24 @@ class Fork:
         verify_consistency(older.size, newer.size, self.proof, self.root, newer.root)
         if self.root == older.root:
             raise Tampered("these checkpoints agree with each other.")
-        return (
-            f"the key of {older.origin} has signed two histories: checkpoints of {older.size} and "
-            f"{newer.size} entries that no single log can have"
-        )
+        what = f"checkpoints of {older.size} and {newer.size} entries"
+        if older.size == newer.size:
+            what = f"two checkpoints of {older.size} entries with different roots"
+        return f"the key of {older.origin} has signed two histories: {what}, which no single log can have"
+
+
+def verify_fork(data: bytes, trust: Policy | Iterable[Verifier]) -> Verdict:
+    """Check evidence of a fork. It is verified if a log's key that you trust has signed two histories."""
+    keys = Policy.of(trust).logs
+    try:
+        fork = parse_fork(data)
+        if not keys:
+            raise Tampered("whether one key has signed both is not checked until you name it (--key).")
+        said = fork.check(keys)
+    except ProofError as error:
+        return refused(Problem.of(error, "signature" if isinstance(error, Tampered) else "canonical"))
+    newer = read_checkpoint(fork.newer)
+    return Verdict(ok=True, statements=(f"a fork is proven: {said}",), origin=newer.origin, size=newer.size)
 
 
 def parse_fork(data: bytes) -> Fork:
