@@ -14,10 +14,12 @@ from projects import START, Make, go, load_rows, make_live, write_csv
 from foreseal.clock import parse_instant
 from foreseal.errors import Busy, Refused, SetupError
 from foreseal.run import Project, session
+from foreseal.run.evidence import write_evidence
 from foreseal.run.forecasting import Knowledge, forecast_series
 from foreseal.run.loop import agenda
 from foreseal.run.results import Results
 from foreseal.run.session import Session
+from foreseal.seal.evidence import verify_evidence
 from foreseal.seal.verify import verify_log
 from foreseal.settings import KnownAt
 from foreseal.store import Schema, Store
@@ -257,6 +259,13 @@ def test_regret_is_judged_by_the_options_that_were_sealed(make: Make) -> None:
     one, two = (Results(p).decisions("plan") for p in (honest, edited))
     assert [each.costs for each in one] == [each.costs for each in two]
     assert [each.regret for each in one] == [each.regret for each in two]
+    # Whoever gets the evidence gets the options that it was judged by.
+    folder = write_evidence(honest, (), honest.folder / "handed").path
+    digests = {said.body["options"] for said in honest.history().decisions.values()}
+    assert len(digests) == 1
+    for digest in digests:
+        assert b'"scale":10' in (folder / "payload" / "sha256" / digest).read_bytes()
+    assert verify_evidence(folder, honest.trust()).ok
 
 
 def test_a_lost_store_is_told_as_such(make: Make) -> None:
