@@ -1,0 +1,156 @@
+"""Other people's forecasters as models of a cross-validation: each as its authors ship it, defaults kept."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import Any, Self
+
+import numpy as np
+
+from foreseal.errors import MissingExtra, UsageError
+from foreseal.frame import Panel
+from foreseal.predict.grid import FloatArray, Grid
+from foreseal.records import Forecast
+
+STATISTICAL = ("ets", "theta", "mstl", "ces")
+PRETRAINED = ("fracast", "flair")
+# AutoETS takes no season above this.
+ETS_SEASON = 24
+# Their time grows with the length: all get the latest values only, two weeks of half-hours among them.
+LATEST = 1_024
+FRACAST_LEVELS = tuple(k / 10 for k in range(1, 10))
+
+
+@dataclass
+class Contestant:
+    """``name`` on every series by itself, with the ``seasons`` told; gaps are filled with the last value.
+
+    A series that the forecaster refuses is forecast by its last value and counted in ``ran``.
+    """
+
+    name: str
+    seasons: tuple[int, ...] = ()
+    grid_: Grid | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def fit(self, panel: Panel) -> Self:
+        self.grid_ = Grid.of(panel)
+        return self
+
+    def predict(self, h: int, quantiles: Sequence[float]) -> Forecast:
+        assert self.grid_ is not None
+        grid, reach = self.grid_, self.grid_.reach(h)
+        ask = _asker(self.name, self.seasons or (1,))
+        values = np.empty((len(grid.ids), reach, len(quantiles)))
+        refused = 0
+        for row, y in enumerate(grid.y):
+            known = _known(y)
+            try:
+                values[row] = ask(known, reach, quantiles, str(grid.freq))
+            except (ValueError, ZeroDivisionError, FloatingPointError, RuntimeError, IndexError, TypeError):
+                values[row] = np.nan
+            if not np.isfinite(values[row]).all():
+                values[row], refused = known[-1], refused + 1
+        ran = {"refused": str(refused)} if refused else {}
+        return Forecast(grid.to_frame(np.sort(values, axis=2), h, quantiles), tuple(quantiles), ran)
+
+
+def contestants(names: Sequence[str], seasons: tuple[int, ...]) -> list[Contestant]:
+    """Raises `UsageError` for a name that is none."""
+    for name in names:
+        if name not in STATISTICAL + PRETRAINED:
+            raise UsageError(f"There is no contestant {name!r}.", hint=f"One of {STATISTICAL + PRETRAINED}.")
+    return [Contestant(name, seasons) for name in names]
+
+
+Asker = Callable[[FloatArray, int, Sequence[float], str], FloatArray]
+
+
+def _asker(name: str, seasons: tuple[int, ...]) -> Asker:
+    if name == "fracast":
+        return functools.partial(_fracast, _weights())
+    if name == "flair":
+        return _flair
+    return functools.partial(_statistical, name, seasons)
+
+
+def _statistical(
+    name: str, seasons: tuple[int, ...], y: FloatArray, h: int, quantiles: Sequence[float], freq: str
+) -> FloatArray:
+    from statsforecast import models
+
+    y = y[-LATEST:]
+    own = [season for season in seasons if season > 1 and 2 * season <= len(y)]
+    first = own[0] if own else 1
+    model: Any
+    if name == "ets":
+        model = models.AutoETS(season_length=first if first <= ETS_SEASON else 1)
+    elif name == "theta":
+        model = models.AutoTheta(season_length=first)
+    elif name == "ces":
+        model = models.AutoCES(season_length=first)
+    elif own:
+        model = models.MSTL(season_length=own)
+    else:
+        model = models.AutoETS(season_length=1)
+    levels = sorted({round(abs(100.0 - 200.0 * p), 8) for p in quantiles if p != 0.5})
+    out = model.forecast(y=y, h=h, level=levels)
+    ends = {
+        (key[:2], round(float(key[3:]), 6)): value for key, value in out.items() if key[:3] in ("lo-", "hi-")
+    }
+    columns = [
+        out["mean"] if p == 0.5 else ends["lo" if p < 0.5 else "hi", round(abs(100.0 - 200.0 * p), 6)]
+        for p in quantiles
+    ]
+    return np.stack(columns, axis=1)
+
+
+@functools.cache
+def _weights() -> Any:
+    try:
+        import torch
+        from fracast import FracastModel
+    except ImportError:
+        raise MissingExtra("bench", "The contestant 'fracast'") from None
+    torch.set_num_threads(1)
+    return FracastModel.from_pretrained(weights="fp32")
+
+
+def _fracast(model: Any, y: FloatArray, h: int, quantiles: Sequence[float], freq: str) -> FloatArray:
+    """Its nine levels, in between and beyond them along the quantiles of a normal distribution."""
+    out = np.asarray(model.forecast(y[-2048:].astype(np.float32), horizon=h), dtype=np.float64)
+    out = out if out.shape[-1] == len(FRACAST_LEVELS) else out.T
+    normal = NormalDist()
+    given = np.array([normal.inv_cdf(p) for p in FRACAST_LEVELS])
+    columns = []
+    for p in quantiles:
+        z = normal.inv_cdf(p)
+        right = int(np.clip(np.searchsorted(given, z), 1, len(given) - 1))
+        share = (z - given[right - 1]) / (given[right] - given[right - 1])
+        columns.append(out[:, right - 1] + share * (out[:, right] - out[:, right - 1]))
+    return np.stack(columns, axis=1)
+
+
+def _flair(y: FloatArray, h: int, quantiles: Sequence[float], freq: str) -> FloatArray:
+    try:
+        import flaircast
+    except ImportError:
+        raise MissingExtra("bench", "The contestant 'flair'") from None
+    names = {"1h": "H", "30min": "30T", "15min": "15T", "5min": "5T", "1d": "D", "1w": "W", "1mo": "M",
+             "1q": "Q", "1y": "Y"}  # fmt: skip
+    samples = flaircast.forecast(y, h, names.get(freq, "D"), n_samples=400, seed=0)
+    return np.quantile(np.asarray(samples, dtype=np.float64), quantiles, axis=0).T
+
+
+def _known(y: FloatArray) -> FloatArray:
+    """From the first value on, gaps filled with the value before."""
+    seen = np.isfinite(y)
+    y = y[int(seen.argmax()) :]
+    seen = np.isfinite(y)
+    filled: FloatArray = y[np.maximum.accumulate(np.where(seen, np.arange(len(y)), 0))]
+    return filled
