@@ -753,6 +753,17 @@ def _times(log: Forged) -> Iterator[Vector]:
         return Vector(f"time: {name}", "folder", {**files, f"cosigned/{size}": data}, WITNESSED, code=code)
 
     yield kept("a cosigned checkpoint that is none", b"none", "late")
+    long = {**files, "cosigned/2": bytes(2**20 + 1)}
+    yield Vector("time: a cosigned checkpoint that is too long", "folder", long, WITNESSED, code="checkpoint")
+    name = log.bodies()[log.find("forecast")]["payload"]["sha256"]
+    long = {**replace(log, payloads=_without(log.payloads, name)).files(), "cosigned/2": bytes(2**20 + 1)}
+    yield Vector(
+        "time: a payload that is missing, and a checkpoint that is too long",
+        "folder",
+        long,
+        WITNESSED,
+        code="payload-missing",
+    )
     fork = log.edited({log.find("model"): setting(spec="another")})
     yield Vector(
         "time: a fork beside", "folder", {**files, "cosigned/2": _fork(log, 2)}, WITNESSED, code="fork"

@@ -1144,9 +1144,12 @@ def judge_files(box: Box, policy: Policy, targets: set[str], is_log: bool) -> Ve
     sizes = [int(name[9:]) for name in box.members if re.fullmatch("cosigned/(0|[1-9][0-9]{0,15})", name)]
     roots = roots_at(leaves, {*sizes})
     for size in sorted(size for size in sizes if size <= MAX_SAFE and policy.logs):
-        data = box.read(f"cosigned/{size}", 1 << 20, "checkpoint")
-        try: heads.append((size, check_head(data, policy, checkpoint, size, roots)))
-        except Wrong as error: beside.append((error.code, f"cosigned/{size}: {error}"))
+        try:
+            data = box.read(f"cosigned/{size}", 1 << 20, "checkpoint")
+            heads.append((size, check_head(data, policy, checkpoint, size, roots)))
+        except Wrong as error:
+            need(error.code != "container", error.code, str(error))
+            beside.append((error.code, f"cosigned/{size}: {error}"))
     sealed = [(size, policy.sealed(each)) for size, each in heads if policy.met(policy.quorum, each)]
     times = sorted(((size, at) for size, at in sealed if at is not None), key=lambda pair: pair[0])
     until = [size for size, _ in times]
