@@ -7,11 +7,20 @@ import difflib
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
+from foreseal.clock import parse_duration
 from foreseal.errors import ForesealError, SettingsError
 
 T = TypeVar("T")
+
+
+def span(value: Any) -> timedelta:
+    """A duration such as ``"1h"``, for ``metadata={"convert": span}``."""
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a duration; write it as text: '1h'")
+    return parse_duration(value)
 
 
 def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:

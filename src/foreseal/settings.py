@@ -9,51 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import itertools
-import re
 import tomllib
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from foreseal.clock import YEARS, Frequency, format_instant, parse_duration
 from foreseal.errors import SettingsError
-from foreseal.exact import MAX_DECIMALS, MAX_LEVEL_DECIMALS, MAX_WHOLE
-from foreseal.options import build, refuse_unknown
+from foreseal.options import build, refuse_unknown, span
+from foreseal.target import PLAIN, TargetTable, refuse_hindsight
 
 FILE_NAME = "foreseal.toml"
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
-MAX_CUTOFFS = 100_000
-MAX_HORIZON = 100_000
-RULES = ("wis", "brier", "log")
-
-
-def _span(value: Any) -> timedelta:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a duration; write it as text: '1h'")
-    return parse_duration(value)
-
-
-def _freq(value: Any) -> Frequency:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a frequency; write it as text: '1h'")
-    return Frequency.parse(value)
-
-
-def _day(value: Any) -> date:
-    if isinstance(value, datetime) or not isinstance(value, date):
-        raise ValueError(f"{value!r} is not a date; write 2018-08-01 without quotes")
-    if not YEARS[0] <= value.year < YEARS[1]:
-        raise ValueError(f"{value} does not lie between the years {YEARS[0]} and {YEARS[1]}")
-    return value
-
-
-def _clock_time(value: Any) -> time:
-    return time.fromisoformat(value) if isinstance(value, str) else typing.cast(time, value)
 
 
 def _zone(value: Any) -> str:
@@ -62,23 +30,6 @@ def _zone(value: Any) -> str:
     except (KeyError, ValueError, OSError):
         raise ValueError(f"{value!r} is not a time zone; use an IANA name such as 'Europe/Vienna'") from None
     return str(value)
-
-
-def _rule(value: Any) -> str:
-    if value not in RULES:
-        raise ValueError(f"{value!r} is not a scoring rule; known: {', '.join(RULES)}")
-    return str(value)
-
-
-def _levels(value: Any) -> tuple[float, ...]:
-    levels = tuple(float(v) for v in value)
-    if not levels or any(not 0 < v < 1 for v in levels) or any(a >= b for a, b in itertools.pairwise(levels)):
-        raise ValueError("quantiles must lie in (0, 1) and ascend")
-    if any(float(f"{v:g}") != v for v in levels):
-        raise ValueError("quantiles have more than six significant digits")
-    if any(round(v, MAX_LEVEL_DECIMALS) != v for v in levels):
-        raise ValueError(f"quantiles have more than {MAX_LEVEL_DECIMALS} decimals")
-    return levels
 
 
 def _title(value: Any) -> str:
@@ -121,7 +72,7 @@ def _known_at(value: Any) -> KnownAt:
     if value == "load":
         return KnownAt()
     if isinstance(value, dict) and list(value) == ["delay"]:
-        return KnownAt("delay", delay=_span(value["delay"]))
+        return KnownAt("delay", delay=span(value["delay"]))
     if isinstance(value, dict) and list(value) == ["column"]:
         return KnownAt("column", column=str(value["column"]))
     raise ValueError("""write "load", { delay = "1h" } or { column = "..." }""")
@@ -146,95 +97,6 @@ class Dataset:
     known_at: KnownAt = field(default_factory=KnownAt, metadata={"convert": _known_at})
     quality: Mapping[str, Any] = field(default_factory=dict, metadata={"convert": dict})
     options: Mapping[str, Any] = field(default_factory=dict, metadata={"convert": dict})
-
-
-@dataclass(frozen=True, slots=True)
-class Cutoffs:
-    """``cutoffs = { start, end, every, at }``: local dates and time of day in the project's time zone."""
-
-    start: date = field(metadata={"convert": _day})
-    end: date = field(metadata={"convert": _day})
-    every: timedelta = field(default=timedelta(days=1), metadata={"convert": _span})
-    at: time = field(default=time(0), metadata={"convert": _clock_time})
-
-    def __post_init__(self) -> None:
-        if self.end < self.start:
-            raise ValueError(f"end {self.end} lies before start {self.start}")
-        if self.every <= timedelta(0):
-            raise ValueError("every must be longer than nothing")
-        if (self.end - self.start) / self.every > MAX_CUTOFFS:
-            raise ValueError(f"more than {MAX_CUTOFFS} cutoffs")
-
-    def instants(self, timezone: str) -> tuple[datetime, ...]:
-        """All cutoffs in UTC. Steps of whole days keep the local time of day across clock changes."""
-        zone = ZoneInfo(timezone)
-        first = datetime.combine(self.start, self.at, zone)
-        last = datetime.combine(self.end, time.max, zone)
-        daily = self.every % timedelta(days=1) == timedelta(0)
-        found: list[datetime] = []
-        for k in range(MAX_CUTOFFS + 1):
-            local = first + k * self.every if daily else first.astimezone(UTC) + k * self.every
-            if local.astimezone(UTC) > last.astimezone(UTC):
-                break
-            found.append(local.astimezone(UTC))
-        return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeTable:
-    """``outcome = { vintage, deadline }``: which vintage a target settles on, and when."""
-
-    deadline: timedelta = field(metadata={"convert": _span})
-    vintage: Literal["latest_at_deadline"] = "latest_at_deadline"
-
-
-@dataclass(frozen=True, slots=True)
-class TargetTable:
-    """``[targets.X]``: a question declared in advance."""
-
-    dataset: str
-    cutoffs: Cutoffs = field(metadata={"convert": lambda v: build(Cutoffs, v, "cutoffs")})
-    deadline: timedelta = field(metadata={"convert": _span})
-    rule: str = field(metadata={"convert": _rule})
-    baseline: str
-    score_bound: float
-    outcome: OutcomeTable = field(metadata={"convert": lambda v: build(OutcomeTable, v, "outcome")})
-    forecasters: tuple[str, ...] = ("us",)
-    horizon: int = 1
-    freq: Frequency | None = field(default=None, metadata={"convert": _freq})
-    quantiles: tuple[float, ...] = field(default=(), metadata={"convert": _levels})
-    decimals: int = 2
-    missing: Literal["baseline", "bound"] = "baseline"
-    models: tuple[str, ...] = ()
-    also: tuple[str, ...] = field(default=(), metadata={"convert": lambda v: tuple(map(_rule, v))})
-    covariates: tuple[str, ...] = ()
-    commit: bool = False
-
-    def __post_init__(self) -> None:
-        if self.rule == "wis" and not (self.quantiles and self.freq):
-            raise ValueError("rule 'wis' needs quantiles and freq")
-        if not 1 <= self.horizon <= MAX_HORIZON:
-            raise ValueError(f"horizon must lie between 1 and {MAX_HORIZON}")
-        if not 0 <= self.decimals <= MAX_DECIMALS:
-            raise ValueError(f"decimals must lie between 0 and {MAX_DECIMALS}")
-        if len(self.forecasters) != 1 or "baseline" in self.forecasters:
-            raise ValueError("forecasters names one forecaster, and not 'baseline'")
-        if not _PLAIN.fullmatch(self.forecasters[0]):
-            raise ValueError("a forecaster's name has letters, digits, _ and - only")
-        if not 0 < self.score_bound < 10.0**MAX_WHOLE:
-            raise ValueError(
-                f"score_bound must be above 0, with at most {MAX_WHOLE} digits before the point: "
-                "it is what a missing forecast scores at worst"
-            )
-        if self.commit and self.missing != "bound":
-            raise ValueError(
-                'commit = true needs missing = "bound": who may stay silent about a bad forecast at the price '
-                "of the baseline chooses between the two when the outcome is known"
-            )
-        if self.rule in self.also or "wis" in self.also or (self.also and self.rule == "wis"):
-            raise ValueError(
-                "also lists other rules of the same kind: 'brier' beside 'log', or 'log' beside 'brier'"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,14 +129,14 @@ class WitnessesTable:
     of: tuple[str, ...]
     tolerate: int = 0
     own: tuple[str, ...] = ()
-    wait: timedelta = field(default=timedelta(seconds=2), metadata={"convert": _span})
+    wait: timedelta = field(default=timedelta(seconds=2), metadata={"convert": span})
 
 
 @dataclass(frozen=True, slots=True)
 class AnchorTable:
     """An outside clock that attests checkpoints: one ``every`` so often. ``options`` belong to the anchor."""
 
-    every: timedelta = field(default=timedelta(hours=1), metadata={"convert": _span})
+    every: timedelta = field(default=timedelta(hours=1), metadata={"convert": span})
     options: Mapping[str, Any] = field(default_factory=dict, metadata={"convert": dict})
 
     def __post_init__(self) -> None:
@@ -403,28 +265,11 @@ def parse(tables: Mapping[str, Any], file: Path) -> Settings:
     return settings
 
 
-def _refuse_hindsight(target: TargetTable, settings: Settings, where: str, *, cases: bool) -> None:
-    """Live forecasts are due before outcomes are: series within the horizon, cases before they settle."""
-    if settings.clock.mode == "replay":
-        return
-    for cutoff in target.cutoffs.instants(settings.project.timezone):
-        end = cutoff + target.outcome.deadline
-        if not cases and target.freq:
-            end = target.freq.shift(cutoff, target.horizon)
-        if cutoff + target.deadline > end:
-            raise SettingsError(
-                f"{where} has a deadline after the end of its horizon: a forecast at the cutoff "
-                f"{cutoff:%Y-%m-%d} could be sealed until {format_instant(cutoff + target.deadline)}, when its "
-                "outcome is known.",
-                hint=f"The deadline may lie at {format_instant(end)} at the latest.",
-            )
-
-
 def _check_references(settings: Settings) -> None:
     """Names are plain, for they become file names; those that point at other tables point at something."""
     for kind in ("datasets", "targets", "decisions"):
         for name in getattr(settings, kind):
-            if not _PLAIN.fullmatch(name):
+            if not PLAIN.fullmatch(name):
                 raise SettingsError(
                     f"[{kind}.{name}] is not a usable name.",
                     hint="Use at most 64 letters, digits, _ and -, beginning with a letter or digit.",
@@ -449,7 +294,8 @@ def _check_references(settings: Settings) -> None:
                 hint='Say when its values became known: known_at = { delay = "1h" } or { column = "..." }',
             )
         cases = settings.datasets[target.dataset].kind == "cases"
-        _refuse_hindsight(target, settings, where, cases=cases)
+        if settings.clock.mode == "live":
+            refuse_hindsight(target, settings.project.timezone, where, cases=cases)
         if cases == (target.rule == "wis"):
             raise SettingsError(
                 f"{where} scores {'cases' if cases else 'series'} with {target.rule!r}.",

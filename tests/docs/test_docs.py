@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 import foreseal
-from foreseal import settings
+from foreseal import settings, target
 from foreseal.cli import VERBS
 from foreseal.collect.csv import CsvSource
 from foreseal.collect.parquet import ParquetSource
@@ -31,9 +31,9 @@ TABLES = (
     settings.ProjectTable,
     settings.ClockTable,
     settings.Dataset,
-    settings.Cutoffs,
-    settings.OutcomeTable,
-    settings.TargetTable,
+    target.Cutoffs,
+    target.OutcomeTable,
+    target.TargetTable,
     settings.ModelsTable,
     settings.DecisionTable,
     settings.SealTable,
@@ -84,8 +84,9 @@ def test_every_key_of_the_settings_is_in_the_project_page(table: type) -> None:
 
 
 def test_no_table_of_settings_was_forgotten() -> None:
-    every = [cls for cls in vars(settings).values() if dataclasses.is_dataclass(cls)]
-    found = {cls for cls in every if cls.__module__ == settings.__name__}
+    every = [cls for module in (settings, target) for cls in vars(module).values()]
+    own = (settings.__name__, target.__name__)
+    found = {cls for cls in every if dataclasses.is_dataclass(cls) and cls.__module__ in own}
     assert found == {*TABLES, settings.Settings, settings.KnownAt}
 
 

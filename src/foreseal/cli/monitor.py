@@ -39,11 +39,16 @@ def command(log: str | None, policy: Path | None, out: Path, wait: float, folder
 
     terminal = Terminal(as_json)
     trusted, place = _asked(policy, log, folder)
-    if not trusted.logs or not any(each.url for each in trusted.witnesses):
+    lacking = [each.name for each in trusted.witnesses if not each.url]
+    if not trusted.logs or len(lacking) == len(trusted.witnesses):
+        what = "no log key" if not trusted.logs else "no witness with an address"
+        without = f" (none for {', '.join(lacking)})" if lacking else ""
         raise UsageError(
-            "there is nothing to compare: no log key, or no witness with an address.",
-            hint="Name them in a policy file, or in the project under [seal] witnesses.",
+            f"there is nothing to compare: {what}{without}.",
+            hint="Name them in a policy file (witness NAME VKEY URL), or under [seal] witnesses.",
         )
+    if lacking:
+        terminal.say(f"Not asked, for want of an address: {', '.join(lacking)}.", style="yellow")
     found = [watch(trusted, key, place, wait) for key in trusted.logs]
     for each in found:
         _show(terminal, each)
