@@ -141,12 +141,12 @@ def test_threat_05_of_a_hundred_lotteries_none_can_be_hidden(
     files = export(log, signer)
     verdict = check(tmp_path, files, [signer.verifier])
     assert verdict.ok
-    assert all(f"guess-{k} 1 of 2" in str(verdict) for k in range(100))
+    assert all(f"guess-{k}: 1 of 1 forecasts due" in str(verdict) for k in range(100))
     winner = find(list(log.entries()), kind="target", name="lottery-2")[0]
     only = verify_evidence(tmp_path / "evidence", [signer.verifier], ["lottery-2"])
     assert f"entry {winner} declared it" in str(only)
-    assert "guess-50 1 of 2" in str(only)
-    assert "guess-74 1 of 2" in str(only)
+    assert "guess-50: 1 of 1 forecasts due" in str(only)
+    assert "guess-74: 1 of 1 forecasts due" in str(only)
 
 
 def test_threat_05_a_live_forecast_may_not_be_due_after_the_end_of_its_horizon(
