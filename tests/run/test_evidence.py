@@ -10,7 +10,7 @@ import pytest
 from projects import Make, go
 
 from foreseal.clock import parse_instant
-from foreseal.errors import DataError, Refused, UsageError
+from foreseal.errors import DataError, Refused, Tampered, UsageError
 from foreseal.run import Project
 from foreseal.run.disclosing import disclose
 from foreseal.run.evidence import VERIFIERS, write_evidence
@@ -62,6 +62,19 @@ def test_evidence_never_overwrites_a_folder_and_names_no_unknown_target(
     assert (tmp_path / "full.zip").read_text() == "keep"
     with pytest.raises(UsageError, match="no target 'other'"):
         write_evidence(project, ["other"])
+
+
+def test_a_damaged_payload_is_put_back_from_evidence(project: Project, tmp_path: Path) -> None:
+    handed = write_evidence(project, (), tmp_path / "handed").path
+    path = next(each for each in sorted((project.log_folder / "payload" / "sha256").iterdir()))
+    path.write_bytes(path.read_bytes()[:-1])
+    made = tmp_path / "again.zip"
+    with pytest.raises(Tampered, match=path.name) as stop:
+        write_evidence(project, (), made)
+    assert "evidence of this log have a copy under payload/sha256/" in stop.value.hint
+    assert list(tmp_path.glob("*again*")) == [], "nothing half done is left"
+    path.write_bytes((handed / "payload" / "sha256" / path.name).read_bytes())
+    assert verify_evidence(write_evidence(project, (), made).path, [project.trusted()]).ok
 
 
 def test_a_value_that_a_forecast_rested_on_is_disclosed_and_proved(project: Project) -> None:

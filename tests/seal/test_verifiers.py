@@ -294,6 +294,15 @@ class TestThePage:
             said = (state == "good", verdict.get_attribute("data-level"), codes[0] if codes else "")
             assert ("unusable" if state == "unusable" else said) == expected(vector), vector.name
 
+    def test_a_check_that_breaks_off_is_said_to_be_unfinished(self, page: Any) -> None:
+        page.evaluate("() => { ForesealVerify.verifyReceipt = () => { throw new Error('out of memory'); } }")
+        data = VECTORS[0].files["receipt"]
+        page.locator("#file").set_input_files({"name": "a.tlog-proof", "mimeType": "x/y", "buffer": data})
+        verdict = page.locator("#verdict[data-state=failed]")
+        verdict.wait_for()
+        assert "could not be finished. Nothing is verified" in verdict.inner_text()
+        assert "out of memory" in verdict.inner_text()
+
     def test_it_judges_folders_of_evidence_that_were_zipped(self, page: Any) -> None:
         from forging import pack
 
