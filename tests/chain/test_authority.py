@@ -110,7 +110,9 @@ def test_an_authority_that_is_down_or_says_no_is_named(
         TimestampAnchor(url, authority, log.folder).submit(log.signed)
 
 
-@pytest.mark.parametrize("opening", [b"", b"HTTP/1.1 200 OK\r\n\r\n", b"no HTTP\r\n\r\n"])
+@pytest.mark.parametrize(
+    "opening", [b"", b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"no HTTP\r\n\r\n"]
+)
 def test_an_authority_that_never_ends_its_answer_is_left(
     opening: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ from foreseal.errors import Malformed, MissingExtra, ProofError, SetupError
 from foreseal.options import build
 from foreseal.seal.anchor import MAX_TOKEN, Attestation, Place, Status, token_path
 from foreseal.seal.checkpoint import parse_checkpoint
+from foreseal.seal.deadline import open_until
 from foreseal.seal.disk import is_temporary, read_file, remove_files, write_file
 from foreseal.seal.note import parse_note
 
@@ -55,14 +56,12 @@ def post_query(url: str, body: bytes) -> bytes:
     deadline = time.monotonic() + TIMEOUT_SECONDS
     request = urllib.request.Request(url, data=body, headers={"Content-Type": QUERY, "Accept": REPLY})
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as reply:
+        with open_until(request, deadline) as reply:
             found = bytearray()
             while chunk := reply.read1(MAX_TOKEN):
                 found += chunk
                 if len(found) > MAX_TOKEN:
                     raise Malformed(f"{url} answers with more than {MAX_TOKEN} bytes.")
-                if time.monotonic() > deadline:
-                    raise TimeoutError
     except urllib.error.HTTPError as error:
         with error:
             raise SetupError(f"{url} answers {error.code} {error.reason}.") from None
