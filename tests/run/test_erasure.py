@@ -221,7 +221,7 @@ def test_the_entry_tells_how_many_and_nothing_about_whom(clinic: Project) -> Non
         known = {commitment(each): each.case_id for each in store.erasures("patients")}
     assert {known[each] for each in said.body["subjects"]} == set(names.values())
     assert any(
-        "2 subjects of patients are erased" in note
+        "erased from patients, as its author says: 2" in note
         for note in verify_log(clinic.log_folder, [clinic.trusted()]).notes
     )
 

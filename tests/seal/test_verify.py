@@ -379,7 +379,7 @@ class TestWhatCounts:
         ledger.outcome(about, some, expected=4)
         verdict = verify_log(ledger.log.folder, [signer.verifier])
         assert len(verdict.problems) == 1
-        assert "1 of 4 outcomes are not known" in verdict.notes[0]
+        assert "values not known: 1 of 4" in verdict.notes[0]
 
     def test_a_revised_outcome_is_flagged_and_can_be_scored_again(
         self, ledger: Ledger, about: dict[str, Any], signer: Signer

@@ -25,6 +25,7 @@ def command(
     What is disclosed is the chunk of at most 256 rows that holds the value; `foreseal verify` checks the file
     against the receipt in it, offline and without the rest of the data.
     """
+    from foreseal.cli.summary import show_trust
     from foreseal.clock import parse_instant
     from foreseal.run import Project
     from foreseal.run.disclosing import disclose
@@ -33,5 +34,5 @@ def command(
     project = Project.open(folder)
     path = disclose(project, dataset, parse_instant(cutoff), series, parse_instant(ds), out)
     terminal.say(f"Wrote {path}. It holds the value and up to 255 rows beside it.")
-    terminal.say(f"Check it: foreseal verify {path} --key '{project.settings.seal.key}'")
+    show_trust(terminal, project, f"foreseal verify {path}")
     terminal.result({"path": str(path)})

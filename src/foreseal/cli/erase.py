@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from foreseal.cli.terminal import Terminal, json_option, project_option
+from foreseal.cli.terminal import Terminal, json_option, plural, project_option
 
 
 @click.command("erase")
@@ -38,7 +38,7 @@ def command(dataset: str, cases: tuple[str, ...], yes: bool, folder: str, as_jso
     names = [line.strip() for line in lines if line.strip()]
     if not yes:
         click.confirm(
-            f"Make {len(names)} subjects of {dataset} unreadable for ever?", abort=True, err=as_json
+            f"Make {plural(len(names), 'subject')} of {dataset} unreadable for ever?", abort=True, err=as_json
         )
     done = erase(project, dataset, names)
     for each in done:

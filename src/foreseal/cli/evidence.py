@@ -24,6 +24,7 @@ def command(targets: tuple[str, ...], out: Path | None, folder: str, as_json: bo
     Without TARGETs it covers all that were declared. All entries of the log go with it, so that nothing can
     be left out; payloads and receipts are those of the targets. `foreseal verify` checks it, offline.
     """
+    from foreseal.cli.summary import show_trust
     from foreseal.run import Project
     from foreseal.run.evidence import write_evidence
 
@@ -39,8 +40,7 @@ def command(targets: tuple[str, ...], out: Path | None, folder: str, as_json: bo
     if made.absent:
         terminal.say(f"Not shipped, as this installation lacks them: {', '.join(made.absent)}.")
     options = "".join(f" --target {name}" for name in made.targets) if made.left_out else ""
-    terminal.say(f"Check it: foreseal verify {made.path}{options} --key '{project.settings.seal.key}'")
-    terminal.say("Give the key to whoever checks it by another way than the evidence.")
+    show_trust(terminal, project, f"foreseal verify {made.path}{options}")
     terminal.result(
         {
             "path": str(made.path),

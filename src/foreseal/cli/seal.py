@@ -78,3 +78,21 @@ def adopt_command(folder: str, checkpoint: Path, here: str, as_json: bool) -> No
     terminal.say(f"The log {found.origin} continues at {found.size} entries.")
     said = show_witnessed(terminal, witnessed)
     terminal.result({"origin": found.origin, "size": found.size, "witnessed": said})
+
+
+@command.command("policy")
+@click.option("-C", "--project", "here", default="", type=click.Path(), help="Project folder.")
+@json_option
+@click.pass_obj
+def policy_command(folder: str, here: str, as_json: bool) -> None:
+    """Print whom this project trusts, as a policy file: its log, and the witnesses that must cosign.
+
+    Give it to whoever is to check what you seal, by another way than the evidence. They should know of
+    themselves why to trust the witnesses in it.
+    """
+    from foreseal.run import Project
+
+    policy = str(Project.open(here or folder).trust())
+    if not as_json:
+        click.echo(policy, nl=False)
+    Terminal(as_json).result({"policy": policy})

@@ -30,6 +30,18 @@ def do_verbs(terminal: Terminal, folder: str, verbs: tuple[str, ...]) -> Done:
     return done
 
 
+def show_trust(terminal: Terminal, project: Project, check: str) -> None:
+    """How somebody else checks what was written: ``check`` is the command, but for whom to trust."""
+    if project.settings.seal.witnesses is None:
+        terminal.say(f"Check it: {check} --key '{project.settings.seal.key}'")
+        what = "the key"
+    else:
+        terminal.say(f"Check it: {check} --policy POLICY")
+        terminal.say("POLICY is a file with what `foreseal seal policy` prints: the log, and its witnesses.")
+        what = "the policy"
+    terminal.say(f"Give {what} to whoever checks it by another way than this.")
+
+
 def show_failures(terminal: Terminal, done: Done) -> None:
     """What could not be done, one line each."""
     for failure in done.failures:

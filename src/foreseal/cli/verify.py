@@ -39,9 +39,10 @@ def command(
 ) -> int:
     """Check receipts, evidence, disclosed data and logs, offline.
 
-    PATHS are receipts (.tlog-proof), evidence (a folder or a .zip), disclosed rows of data (.disclosure), the
-    published folder of a log, or what `foreseal monitor` wrote about a fork. Without PATHS the project in the
-    current folder is checked: every file of its log, every signature, every score recomputed, every receipt.
+    PATHS are receipts (.tlog-proof) or folders of them, evidence (a folder or a .zip), disclosed rows of data
+    (.disclosure), the published folder of a log, or what `foreseal monitor` wrote about a fork. Without PATHS
+    the project in the current folder is checked: every file of its log, every signature, every score
+    recomputed, every receipt.
 
     Trust comes from you: --key, --policy, --tsa, or inside a project its settings. Without a key the answer
     is that the evidence is consistent, but by a key you have not named, and the exit code is 1.
@@ -50,7 +51,9 @@ def command(
     trusted = _trusted(keys, policy, folder, paths)
     attest = _attestor(tsa, folder, paths, outside=bool(keys or policy))
     if paths:
-        found = {str(path): _check(path, trusted, attest, targets) for path in paths}
+        found = {
+            str(path): _check(path, trusted, attest, targets) for given in paths for path in _files(given)
+        }
     else:
         found = _project(folder, trusted, attest, targets)
     for name, verdict in found.items():
@@ -79,7 +82,7 @@ def _trusted(keys: tuple[str, ...], policy: Path | None, folder: str, paths: tup
     if policy:
         found = read_policy(policy)
         trusted = replace(found, logs=tuple(dict.fromkeys((*trusted.logs, *found.logs))))
-    if not trusted.logs and (not paths or (Path(folder) / FILE_NAME).is_file()):
+    if not trusted.logs and (not paths or folder != "." or Path(FILE_NAME).is_file()):
         from foreseal.run import Project
 
         trusted = Project.open(folder).trust()
@@ -107,6 +110,17 @@ def _attestor(tsa: Path | None, folder: str, paths: tuple[Path, ...], *, outside
     from foreseal.run.anchoring import authority
 
     return attestor(authority(Project.open(folder)), LiveClock().now())
+
+
+def _files(given: Path) -> list[Path]:
+    """The path itself, or the receipts in a folder that holds nothing else to check."""
+    from foreseal.seal.reader import CHECKPOINT
+    from foreseal.seal.receipt import SUFFIX
+    from foreseal.settings import FILE_NAME
+
+    if not given.is_dir() or any((given / name).exists() for name in (CHECKPOINT, FILE_NAME, "tile")):
+        return [given]
+    return sorted(given.rglob(f"*{SUFFIX}")) or [given]
 
 
 def _check(path: Path, trusted: Policy, attest: Attestor, targets: tuple[str, ...] = ()) -> Verdict:
@@ -151,6 +165,9 @@ def _project(folder: str, trusted: Policy, attest: Attestor, targets: tuple[str,
 
 
 def _show(terminal: Terminal, name: str, verdict: Verdict, *, brief: bool) -> None:
+    from foreseal.cli.summary import MAX_LISTED
+    from foreseal.seal.note import STRANGER
+
     if brief and verdict.ok and verdict.index is not None:
         return
     terminal.say(
@@ -163,10 +180,14 @@ def _show(terminal: Terminal, name: str, verdict: Verdict, *, brief: bool) -> No
                 terminal.say(f"  {key}: {verdict.entry[key]}")
     for line in verdict.statements:
         terminal.say(f"  {line}")
-    for line in verdict.problems:
-        terminal.say(f"  problem: {line}", style="red")
-    for line in verdict.notes:
+    for problem in verdict.problems:
+        terminal.say(f"  problem ({problem.code}): {problem}", style="red")
+    if any(STRANGER in problem for problem in verdict.problems):
+        terminal.say("  Either this is not of the log that you trust, or you named the key of another.")
+    for line in verdict.notes[:MAX_LISTED]:
         terminal.say(f"  note: {line}")
+    if len(verdict.notes) > MAX_LISTED:
+        terminal.say(f"  note: and {len(verdict.notes) - MAX_LISTED} more; --json names them.")
 
 
 def _plain(verdict: Verdict) -> dict[str, Any]:

@@ -41,9 +41,10 @@ or, with Python and the package `cryptography` alone:
 
     python foreseal_verify.py THIS --key VKEY
 
-THIS is this folder or zip file. VKEY is the verifier key of the log. Get it, and the verifier, from
-where you trust them, not from here: the copies of verifiers that may lie beside this text are a
-convenience and prove nothing.{partly}
+THIS is this folder or zip file. VKEY is the verifier key of the log; where witnesses cosign it, write
+--policy FILE instead, with a file that names them. Get these, and the verifier, from where you trust
+them, not from here: the copies of verifiers that may lie beside this text are a convenience and prove
+nothing.{partly}
 """
 _PARTLY = """
 

@@ -247,13 +247,13 @@ class History(Standings):
             raise Malformed(f"it expects {entry['expected']} values, but {forecast} were forecast.")
         if entry["rows"] < entry["expected"]:
             gap = entry["expected"] - entry["rows"]
-            self.notes.append(f"entry {placed.index}: {gap} of {entry['expected']} outcomes are not known.")
+            self.notes.append(f"entry {placed.index}: values not known: {gap} of {entry['expected']}.")
         fixed, cutoff = track.settles_at(entry["seq"]), track.cutoffs[entry["seq"]]
         if any(row[-1] > fixed for row in rows):
             raise Malformed(f"it holds values that became known after {format_instant(fixed)}.")
         early = sum(row[-1] <= cutoff for row in rows)
         if early:
-            self.notes.append(f"entry {placed.index}: {early} outcomes were already known at the cutoff.")
+            self.notes.append(f"entry {placed.index}: values known at the cutoff already: {early}.")
 
     def _score(self, placed: Placed) -> bool:
         entry, track = placed.entry, self._at(placed, own=True)
@@ -299,7 +299,7 @@ class History(Standings):
         if name not in self.datasets:
             raise Malformed(f"the dataset {name} is not declared before it.", code="reference")
         count = len(placed.entry["subjects"])
-        self.notes.append(f"entry {placed.index}: {count} subjects of {name} are erased, says its author.")
+        self.notes.append(f"entry {placed.index}: erased from {name}, as its author says: {count}.")
 
     # False: it is noted, and counts for nothing.
     _take: Mapping[str, Callable[[History, Placed], bool | None]] = {

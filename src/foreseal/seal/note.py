@@ -54,6 +54,8 @@ class Verifier(Protocol):
 
 _Key = TypeVar("_Key", bound=Verifier)
 
+STRANGER = "no key that you named has signed this"
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:
@@ -82,7 +84,7 @@ class Note:
         found = tuple(key for key, _ in self.verified(keys))
         if not found:
             names = ", ".join(f"{line.name}+{line.key_id.hex()}" for line in self.signatures)
-            raise Tampered(f"no key that you named has signed this; it is signed by {names}.")
+            raise Tampered(f"{STRANGER}; it is signed by {names}.")
         return found
 
     def verified(self, keys: Iterable[_Key]) -> list[tuple[_Key, Signature]]:
