@@ -53,7 +53,7 @@ def extend(project: Project) -> None:
     """Seal one entry more."""
     with Session.begin(project) as session:
         session.desk.say("identity", {"name": "x", "key": session.desk.author, "action": "add", "role": "r"})
-        session._commit()
+        session.commit()
 
 
 def files(folder: Path) -> set[str]:

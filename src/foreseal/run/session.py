@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from foreseal.clock import format_instant, parse_instant
-from foreseal.errors import Malformed, Refused, UsageError
-from foreseal.records import Forecast, Snapshot, Target
+from foreseal.clock import parse_instant
+from foreseal.errors import Refused, UsageError
+from foreseal.records import Target
 from foreseal.run import declare
 from foreseal.run.anchoring import sealing_times
 from foreseal.run.collecting import Collected, collect
-from foreseal.run.deciding import decision_fields, decision_payload, options_payload
 from foreseal.run.desk import Desk
-from foreseal.run.forecasting import (
-    Knowledge,
-    cases_payload,
-    forecast_cases,
-    forecast_series,
-    read_series,
-    series_payload,
-    snapshot_fields,
-)
 from foreseal.run.history import History, Said
 from foreseal.run.project import Project
 from foreseal.run.settlement import settle
+from foreseal.run.step import Step, seal_step
 from foreseal.run.timekeeping import check_clock
 from foreseal.run.trial import try_target
 from foreseal.run.witnessing import Witnessed, get_witnessed
@@ -34,25 +25,14 @@ from foreseal.seal.log import Log
 from foreseal.seal.schema import BASELINE, COMMON
 from foreseal.store.store import Store
 
-# Members' forecasts of earlier cutoffs that are kept in memory: more than any preset looks back at.
-MAX_PAST = 600
-
-
-@dataclass(slots=True)
-class Step:
-    """What was sealed at one cutoff, and what could not be."""
-
-    forecasts: int = 0
-    decisions: int = 0
-    failures: list[str] = field(default_factory=list)
-
 
 @dataclass(slots=True)
 class Session:
     """Everything a step needs. Made by :meth:`begin`; `Busy` if another process has the project open.
 
     ``held_back`` are targets that this session does nothing about, ``unread`` datasets whose sources could
-    not be read, each with the reason. ``sure_of_time``: somebody confirms the machine's clock.
+    not be read, each with the reason. ``sure_of_time``: somebody confirms the machine's clock. ``past`` keeps, by
+    target, what members forecast at earlier cutoffs.
     """
 
     project: Project
@@ -64,7 +44,7 @@ class Session:
     sure_of_time: bool = False
     held_back: dict[str, str] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
-    _past: dict[str, Any] = field(default_factory=dict)
+    past: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
@@ -107,7 +87,7 @@ class Session:
         """
         for (target, _, _), each in self.history.forecasts.items():
             if target in self.project.targets:
-                self._mark(each)
+                self.mark(each)
 
     def collect(self) -> list[Collected]:
         """Read every source and append what is new. A replay holds back the targets of what is unread."""
@@ -119,7 +99,8 @@ class Session:
                     self.held_back[name] = f"the dataset {dataset} could not be read."
         return found
 
-    def _mark(self, forecast: Said) -> None:
+    def mark(self, forecast: Said) -> None:
+        """Tell the store which data a forecast was sealed on."""
         body = forecast.body
         for data in body["data"]:
             cutoff = parse_instant(body["cutoff"])
@@ -178,109 +159,15 @@ class Session:
                     f"(changed: {', '.join(changed)}). A declared target does not change.",
                     hint="Undo the change, or declare a target with another name.",
                 )
-        self._commit()
+        self.commit()
 
     # -- forecast ------------------------------------------------------------------------------------------
 
     def forecast(self, target: Target, seq: int) -> Step:
-        """Forecast, decide and seal one cutoff with one append.
-
-        What a model or policy cannot do is told in the step's ``failures``, and the rest goes on: the cutoff
-        then counts as missing.
-        """
-        cutoff = target.cutoffs[seq]
-        names = dict.fromkeys((target.dataset, *target.covariates))
-        knowledge = Knowledge.latest(self.store, list(names), self.project.timezone)
-        snapshots = knowledge.snapshots(cutoff)
-        step = Step()
-        for forecaster in (*target.forecasters, BASELINE):
-            if (target.name, forecaster, seq) in self.history.forecasts:
-                continue
-            try:
-                data, found = self._predict(knowledge, target, seq, forecaster)
-            except (UsageError, Malformed) as error:
-                step.failures.append(
-                    f"{target.name}, {forecaster}, {format_instant(cutoff)}: {error.message}"
-                )
-                continue
-            leaf = self._seal_forecast(target, seq, forecaster, snapshots, data, found.ran)
-            step.forecasts += 1
-            if forecaster == target.forecasters[0] and isinstance(found, Forecast):
-                self._decide(knowledge, target, seq, found, leaf, step)
-        for each in self._commit():
-            if each.body["kind"] == "forecast":
-                self._mark(each)
-        return step
-
-    def _predict(self, knowledge: Knowledge, target: Target, seq: int, forecaster: str) -> tuple[bytes, Any]:
-        models = declare.models_of(self.project.settings, target.name, forecaster)
-        if target.kind == "cases":
-            cases = forecast_cases(knowledge, target, seq, models.members[0])
-            return cases_payload(cases, target), cases
-        past = self._past.setdefault(target.name, {})
-        for old in sorted(past, key=lambda key: key[1])[:-MAX_PAST]:
-            del past[old]
-        cutoff = target.cutoffs[seq]
-        series = forecast_series(knowledge, target, cutoff, models, past)
-        data = series_payload(series, target)
-        # Decisions rest on the rounded numbers that are sealed, so that they can be made again from them.
-        return data, replace(series, frame=read_series(data, target, cutoff))
-
-    def _seal_forecast(
-        self,
-        target: Target,
-        seq: int,
-        forecaster: str,
-        snapshots: Sequence[Snapshot],
-        data: bytes,
-        ran: Mapping[str, str],
-    ) -> str:
-        model = declare.model_name(target.name, forecaster)
-        fields: dict[str, Any] = {
-            "mode": self.project.settings.clock.mode,
-            "target": target.name,
-            "declared": self.history.targets[target.name].leaf,
-            "forecaster": forecaster,
-            "seq": seq,
-            "cutoff": format_instant(target.cutoffs[seq]),
-            "data": snapshot_fields(snapshots),
-            "model": self.history.models[model].leaf,
-            "ran": dict(ran),
-        }
-        if target.commit:
-            fields["commitment"] = self.project.vault.commit(self.desk.author, data)
-        else:
-            fields["payload"] = self.put(data)
-        return self.desk.say("forecast", fields).entry.leaf
+        """Forecast, decide and seal one cutoff with one append."""
+        return seal_step(self, target, seq)
 
     # -- decide --------------------------------------------------------------------------------------------
-
-    def _decide(
-        self, knowledge: Knowledge, target: Target, seq: int, forecast: Forecast, leaf: str, step: Step
-    ) -> None:
-        tables = self.project.settings.decisions
-        names = [name for name, table in tables.items() if table.target == target.name]
-        if not names:
-            return
-        history = knowledge.series(target.dataset, target.cutoffs[seq])
-        for name in names:
-            table = tables[name]
-            try:
-                decision = self.project.policies[name].decide(forecast, history)
-                data = decision_payload(decision)
-            except (UsageError, Malformed, ValueError) as error:
-                step.failures.append(f"{name}, {format_instant(target.cutoffs[seq])}: {error}")
-                continue
-            self.put(options_payload(table.options))
-            fields = decision_fields(name, table, decision, self.put(data))
-            about = {
-                "mode": self.project.settings.clock.mode,
-                "target": target.name,
-                "seq": seq,
-                "cutoff": format_instant(target.cutoffs[seq]),
-            }
-            self.desk.say("decision", {**fields, **about, "forecast": leaf})
-            step.decisions += 1
 
     def approve(self, name: str, seq: int, verdict: str, by: str, reason: str) -> Said:
         """Seal a person's word on a decision. Raises `UsageError` if there is none of that name and number,
@@ -293,17 +180,18 @@ class Session:
         if decision.leaf in self.history.approvals or decision.body["state"] != "proposed":
             raise Refused(f"The decision {name} {seq} is {self.history.state(decision)} already.")
         self.desk.say("approval", {"decision": decision.leaf, "verdict": verdict, "by": by, "reason": reason})
-        return self._commit()[0]
+        return self.commit()[0]
 
     # -- settle --------------------------------------------------------------------------------------------
 
     def settle(self, target: Target, seq: int) -> int:
         """Fix the outcome of one cutoff, score every forecaster and judge the decisions."""
         settle(self, target, seq)
-        self._commit()
+        self.commit()
         return 1
 
-    def _commit(self) -> list[Said]:
+    def commit(self) -> list[Said]:
+        """Append what was said since; returns it."""
         found = self.desk.commit()
         self.history.add(found)
         return found
