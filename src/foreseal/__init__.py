@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foreseal.figures import plot as plot
     from foreseal.predict.cross_validation import cross_validation as cross_validation
+    from foreseal.predict.detect import detect as detect
     from foreseal.predict.forecast import forecast as forecast
     from foreseal.run.project import Project as Project
     from foreseal.score.compare import compare as compare
@@ -20,6 +21,7 @@ _HOME = {
     "Project": "foreseal.run.project",
     "compare": "foreseal.score.compare",
     "cross_validation": "foreseal.predict.cross_validation",
+    "detect": "foreseal.predict.detect",
     "forecast": "foreseal.predict.forecast",
     "plot": "foreseal.figures",
     "verify_log": "foreseal.seal.verify",
@@ -31,6 +33,7 @@ __all__ = [
     "__version__",
     "compare",
     "cross_validation",
+    "detect",
     "forecast",
     "plot",
     "verify_log",
