@@ -25,6 +25,7 @@ MODELS = {
     "closed_form": "foreseal.predict.closed_form:ClosedForm",
     "pretrained": "foreseal.predict.pretrained:Pretrained",
     "lightgbm": "foreseal.predict.boost:LightGBM",
+    "intermittent": "foreseal.predict.intermittent:Intermittent",
     "graph_ridge": "foreseal.predict.graph:GraphRidge",
 }
 CLASSIFIERS = {
