@@ -99,6 +99,16 @@ def test_a_series_with_little_evidence_is_judged_with_the_others():
     assert not guard(mixture_of(record, [0.0, 1.0]), record, "base").guarded.any()
 
 
+def test_rounding_on_constant_series_does_not_guard_the_others():
+    """Five series are constant: the baseline hits them exactly, the combination but for rounding."""
+    record = past({"base": BIASED, "good": GOOD}, series=6)
+    record.y[:, 1:] = 7.0
+    record.values["base"][:, 1:] = 7.0
+    record.values["good"][:, 1:] = 7.0 + 1e-14
+    guarded = guard(mixture_of(record, [0.0, 1.0]), record, "base").guarded
+    assert guarded.tolist() == [False, True, True, True, True, True]
+
+
 def test_a_series_without_any_past_gets_the_weights_of_all():
     record = past({"base": BIASED, "good": GOOD}, series=3)
     record.y[:, 2] = np.nan

@@ -26,6 +26,7 @@ POOLED_PRIOR = 6.0
 GUARD_PRIOR = 12.0
 # The guard tolerates a loss this small, which chance alone brings about.
 GUARD_MARGIN = 0.02
+ROUNDING = 1e-9
 DESCENT_STEPS = 50
 DESCENT_RATE = 1.0
 # Cells of past forecasts that the weights look at, per series and in all: more of them say little more.
@@ -102,10 +103,13 @@ def guard(mixture: Mixture, past: Past, baseline: str) -> Mixture:
     y = np.where(known, past.y, 0.0)
     ours = np.where(known, wis_by_step(y, mixture.combine(past.values), past.quantiles), 0.0).sum(axis=2)
     theirs = np.where(known, wis_by_step(y, past.values[baseline], past.quantiles), 0.0).sum(axis=2)
-    tiny = np.finfo(float).tiny
+    # What a constant series is missed by is rounding, and rounding must not decide for all.
+    tiny = ROUNDING * np.abs(y).sum(axis=2) + np.finfo(float).tiny
     log_ratio = np.clip(np.log((ours + tiny) / (theirs + tiny)), -3.0, 3.0).sum(axis=0) / np.maximum(n, 1)
     pooled = log_ratio[n > 0].mean()
     worse = (evidence * log_ratio + GUARD_PRIOR * pooled) / (evidence + GUARD_PRIOR) > GUARD_MARGIN
+    # Nothing is better than a baseline that made no error.
+    worse |= (n > 0) & (theirs.sum(axis=0) == 0.0)
     alone = np.array([float(member == baseline) for member in mixture.members])
     return replace(mixture, weights=np.where(worse[:, None], alone, mixture.weights), guarded=worse)
 
