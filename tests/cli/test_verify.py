@@ -80,3 +80,38 @@ def test_line_endings_that_a_mail_program_changed_are_named(
     policy = tmp_path / "policy.txt"
     policy.write_bytes(f"\ufefflog {key}\r\nquorum none\r\n".encode())
     assert verify(capsys, project.log_folder, "--policy", policy)[0] == 0, "a policy is what its lines say"
+
+
+def test_a_folder_of_receipts_is_checked_one_by_one(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = write_receipts(project)
+    code, said = verify(capsys, project.folder / "out" / "receipts", "--key", project.settings.seal.key)
+    assert (code, f"{len(paths)} of {len(paths)} verified." in said) == (0, True), said
+
+
+def test_who_named_another_key_is_asked_whether_they_did(
+    project: Project, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (path, *_) = write_receipts(project)
+    code, said = verify(capsys, path, "--key", make_project(tmp_path / "other").settings.seal.key)
+    assert code == 1
+    assert "problem (signature): no key that you named" in said
+    assert "you named the key of another" in said
+
+
+def test_a_project_that_is_named_and_not_there_is_missed(
+    project: Project, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (path, *_) = write_receipts(project)
+    code, said = verify(capsys, path, "-C", tmp_path / "nope")
+    assert (code, str(tmp_path / "nope") in said) == (2, True), said
+
+
+def test_what_seal_policy_prints_is_what_others_check_by(
+    project: Project, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["seal", "policy", "-C", str(project.folder)])
+    (tmp_path / "policy").write_text(capsys.readouterr().out)
+    assert verify(capsys, project.log_folder, "--policy", tmp_path / "policy")[0] == 0

@@ -13,7 +13,7 @@ from projects import START, Make, go, load_rows, make_live, write_csv
 
 from foreseal.clock import parse_instant
 from foreseal.errors import Busy, Refused, SetupError
-from foreseal.run import Project, session
+from foreseal.run import Project, step
 from foreseal.run.evidence import write_evidence
 from foreseal.run.forecasting import Knowledge, forecast_series
 from foreseal.run.loop import agenda
@@ -317,7 +317,7 @@ def test_a_forecast_too_long_to_be_scored_is_told_and_the_others_go_on(
             return found
         return replace(found, frame=found.frame.with_columns(pl.col("^q.*$") * 1e14))
 
-    monkeypatch.setattr(session, "forecast_series", exploding)
+    monkeypatch.setattr(step, "forecast_series", exploding)
     project = make(last="2024-02-01")
     done = go(project)
     assert "14 digits" in done.failures[0]
