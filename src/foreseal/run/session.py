@@ -31,8 +31,8 @@ class Session:
     """Everything a step needs. Made by :meth:`begin`; `Busy` if another process has the project open.
 
     ``held_back`` are targets that this session does nothing about, ``unread`` datasets whose sources could
-    not be read, each with the reason. ``sure_of_time``: somebody confirms the machine's clock. ``past`` keeps what
-    members forecast at earlier cutoffs, by target.
+    not be read, each with the reason. ``sure_of_time``: somebody confirms the machine's clock. ``past``
+    keeps, by target, what members forecast at earlier cutoffs.
     """
 
     project: Project
