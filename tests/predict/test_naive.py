@@ -9,7 +9,7 @@ from tests.predict.panels import hourly, long_frame, panel
 
 from foreseal.errors import ModelError, ModelWarning
 from foreseal.predict import naive
-from foreseal.predict.naive import Drift, SeasonalNaive
+from foreseal.predict.naive import Drift, Naive, SeasonalNaive
 
 LEVELS = (0.1, 0.5, 0.9)
 COLUMNS = ["q0.1", "q0.5", "q0.9"]
@@ -93,3 +93,11 @@ def test_a_season_of_nothing_is_refused():
 def test_predicting_before_fitting_is_refused():
     with pytest.raises(ModelError, match="has not been fitted"):
         Drift().predict(1, LEVELS)
+
+
+def test_naive_is_the_last_value_with_changes_over_as_many_steps():
+    rng = np.random.default_rng(0)
+    y = np.cumsum(rng.normal(size=400))
+    made = Naive().fit(panel(long_frame("a", y))).predict(3, (0.1, 0.5, 0.9)).frame
+    for k, row in enumerate(made.select("q0.1", "q0.5", "q0.9").iter_rows(), start=1):
+        np.testing.assert_allclose(row, y[-1] + np.quantile(y[k:] - y[:-k], (0.1, 0.5, 0.9)))

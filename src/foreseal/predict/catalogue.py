@@ -19,9 +19,14 @@ GROUP = "foreseal.models"
 
 MODELS = {
     "seasonal_naive": "foreseal.predict.naive:SeasonalNaive",
+    "naive": "foreseal.predict.naive:Naive",
     "drift": "foreseal.predict.naive:Drift",
     "ridge": "foreseal.predict.ridge:Ridge",
-    "theta": "foreseal.predict.theta:Theta",
+    "theta": "foreseal.predict.classic:Theta",
+    "ets": "foreseal.predict.classic:ETS",
+    "ces": "foreseal.predict.classic:CES",
+    "mstl": "foreseal.predict.classic:MSTL",
+    "arima": "foreseal.predict.classic:ARIMA",
     "closed_form": "foreseal.predict.closed_form:ClosedForm",
     "pretrained": "foreseal.predict.pretrained:Pretrained",
     "lightgbm": "foreseal.predict.boost:LightGBM",

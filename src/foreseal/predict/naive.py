@@ -127,6 +127,24 @@ def seasonal_quantiles(
 
 
 @dataclass
+class Naive:
+    """The last value, with the distribution of what changed over as many steps before: a random walk."""
+
+    grid_: Grid | None = field(default=None, init=False, repr=False, compare=False)
+
+    def fit(self, panel: Panel) -> Self:
+        self.grid_ = Grid.of(panel)
+        return self
+
+    def predict(self, h: int, quantiles: Sequence[float]) -> Forecast:
+        grid = _fitted(self.grid_)
+        reach = grid.reach(h)
+        values = seasonal_quantiles(grid.y, 1, 1, reach, quantiles)
+        _warn_if_certain(self, grid, values)
+        return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), {})
+
+
+@dataclass
 class Drift:
     """A straight line from the first value through the last, with the distribution of its past errors."""
 
