@@ -123,7 +123,12 @@ def export(arguments: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)
     state = checkpoint.load(arguments.folder / f"{arguments.state}.pt")
-    for path in write(state, arguments.weights, arguments.golden):
+    log = checkpoint.lines(arguments.folder / "latest.jsonl")
+    if arguments.state == "annealed":
+        # The annealing phase began from a checkpoint; what was logged after it belongs to a later state.
+        before = [line for line in log if line["batch"] <= state["plan"]["anneal_from"]]
+        log = before + checkpoint.lines(arguments.folder / "annealed.jsonl")
+    for path in write(state, log, arguments.weights, arguments.golden):
         print(path)
 
 

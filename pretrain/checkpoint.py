@@ -31,6 +31,10 @@ def append(path: Path, line: dict[str, Any]) -> None:
         file.write(json.dumps(line) + "\n")
 
 
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 def truncate(path: Path, number: int) -> None:
     """Drop log lines of batches that the checkpoint does not know of: they will be logged again."""
     if not path.exists():

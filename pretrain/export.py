@@ -22,13 +22,19 @@ GOLDEN_SERIES = 4
 FORMAT = 1
 
 
-def write(state: dict[str, Any], weights: Path, golden: Path, onnx: Path = ONNX) -> Iterator[Path]:
-    """Write ``compact.npz`` and ``compact.json`` (facts and digests), the ONNX file, and the golden file."""
+def write(
+    state: dict[str, Any], log: list[dict[str, Any]], weights: Path, golden: Path, onnx: Path = ONNX
+) -> Iterator[Path]:
+    """Write ``compact.npz``, ``.json`` (facts and digests) and ``.jsonl`` (log), ONNX and the golden file."""
     run = Run.resume(state, new_mix=True)
     network = run.average()
     weights.mkdir(parents=True, exist_ok=True)
+    logged = weights / "compact.jsonl"
+    logged.write_text("".join(json.dumps(line) + "\n" for line in log), encoding="utf-8")
+    yield logged
     facts = {
         "format": FORMAT,
+        "log_sha256": hashlib.sha256(logged.read_bytes()).hexdigest(),
         "generator": state["mixes"][-1][0],
         "mixes": state["mixes"],
         "stage": state["stage"],

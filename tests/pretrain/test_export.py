@@ -40,6 +40,9 @@ def test_the_weights_are_the_ones_described() -> None:
     file = WEIGHTS / "compact.npz"
     assert hashlib.sha256(file.read_bytes()).hexdigest() == facts["sha256"]
     assert file.stat().st_size < 10_000_000
+    log = (WEIGHTS / "compact.jsonl").read_bytes()
+    assert hashlib.sha256(log).hexdigest() == facts["log_sha256"]
+    assert json.loads(log.splitlines()[-1])["batch"] == facts["batches"]
     with np.load(file) as arrays:
         described = json.loads(str(arrays["meta"]))
     assert described == {name: value for name, value in facts.items() if name != "sha256"}
@@ -66,9 +69,13 @@ def test_the_same_state_is_exported_as_the_same_bytes(
     sizes = [first[name].shape[-1] for name in ("candidates", "local", "overall")]
     state = Run(Plan(), Network(Shape(*sizes, width=16, feed=16, trunk=16, decoder=16, layers=1))).state()
     one = [
-        p.read_bytes() for p in export.write(state, tmp_path / "a", tmp_path / "a/g") if p.suffix == ".npz"
+        p.read_bytes()
+        for p in export.write(state, [], tmp_path / "a", tmp_path / "a/g")
+        if p.suffix == ".npz"
     ]
     other = [
-        p.read_bytes() for p in export.write(state, tmp_path / "b", tmp_path / "b/g") if p.suffix == ".npz"
+        p.read_bytes()
+        for p in export.write(state, [], tmp_path / "b", tmp_path / "b/g")
+        if p.suffix == ".npz"
     ]
     assert one == other
