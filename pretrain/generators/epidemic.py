@@ -18,7 +18,7 @@ def epidemic(rows: Rows) -> Paths:
     wave = profiles.read(profiles.tables(rows), cycles) * (period > 0)
     growth = noise.smooth(rows, rows.uniform(2, 12)) + noise.memory(rows, rows.uniform(1, 60))
     height = rows.lognormal(0.6, 0.6)
-    lasting = np.where(rows.chance(0.5), 1.5 * turn(rows), 0.0)
+    lasting = np.where(rows.chance(0.6), 1.5 * turn(rows), 0.0)
     # A vaccine takes the waves away with the level.
     path = height * (wave + rows.uniform(0.2, 1.0) * growth) + rows.uniform(0.2, 1.0) * lasting
     size = rows.lognormal(300.0, 2.0)

@@ -42,6 +42,6 @@ def regime(rows: Rows) -> Paths:
     )
     values = slow + rows.lognormal(0.4, 0.7) * spread * fast + np.where(rows.chance(0.5), size, 1.0) * shape
     exponential = rows.chance(0.35)
-    values = values + np.where(exponential, rows.chance(0.6) * turn(rows), 0.0)
+    values = values + np.where(exponential, rows.chance(0.7) * turn(rows), 0.0)
     values = np.where(exponential, np.exp(np.clip(rows.uniform(0.3, 0.8) * values, -8, 8)), values)
     return Paths.of(values, period, anchored=exponential)

@@ -28,7 +28,7 @@ def trend(rows: Rows) -> Paths:
 
 def _drift(rows: Rows) -> Floats:
     """Growth for each step in units of the error, more often up than down, weaker in long series."""
-    size = rows.normal(0.45, 0.65) * rows.lognormal(1.0, 0.5)
+    size = rows.normal(0.5, 0.65) * rows.lognormal(1.0, 0.5)
     size *= np.sqrt(30 / np.maximum(rows.n[:, None], 30))
     return np.where(rows.chance(0.25), 0.0, size)
 
@@ -38,10 +38,10 @@ def _smoothing(rows: Rows) -> Floats:
     errors = noise.white(rows)
     alpha = np.where(rows.chance(0.15), 1.0, rows.rng.beta(1.3, 1.3, (rows.count, 1)))
     beta = np.where(rows.chance(0.5), alpha * rows.rng.beta(1.0, 9.0, (rows.count, 1)), 0.0)
-    damping = np.where(rows.chance(0.65), 1.0, rows.uniform(0.8, 0.99))
+    damping = np.where(rows.chance(0.75), 1.0, rows.uniform(0.8, 0.99))
     slope = noise.start_at_zero(rows, noise.filtered(beta * errors, damping)) + _drift(rows)
     fading = np.exp(np.log(damping) * np.maximum(rows.clock, 0.0))
-    slope *= np.where(rows.chance(0.3), fading, 1.0)
+    slope *= np.where(rows.chance(0.2), fading, 1.0)
     level = np.cumsum(damping * slope + alpha * errors, axis=1)
     before = np.concatenate([level[:, :1], level[:, :-1]], axis=1)
     return noise.start_at_zero(rows, before) + errors
@@ -75,7 +75,7 @@ def _curve(rows: Rows) -> Floats:
         bent += np.where(rows.chance(0.6), rows.normal(0, 1.5), 0.0) * np.maximum(part - knot, 0)
     arch = part - part**2 * rows.uniform(0.2, 0.9)
     kind = rows.rng.random((rows.count, 1))
-    curve = np.select([kind < 0.3, kind < 0.5, kind < 0.7, kind < 0.9], [part, power, logistic, bent], arch)
+    curve = np.select([kind < 0.35, kind < 0.58, kind < 0.73, kind < 0.93], [part, power, logistic, bent], arch)
     curve *= rows.normal(0.75, 0.9) * rows.lognormal(8.0, 0.9) * (n / 40) ** 0.3
     errors = np.where(
         rows.chance(0.5), noise.white(rows), noise.autoregressive(rows, rows.uniform(0.2, 0.97))
