@@ -37,11 +37,13 @@ check: $(VENV)/.dev
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[dev,bench]"
+	$(BIN)/python -m pip install --quiet --no-deps fracast flaircast
 	@touch $@ $(VENV)/.dev $(VENV)/.demo
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench.store
 	$(BIN)/python -m bench.seal
+	$(BIN)/python -m bench.forecast --panel development --every 8 --against ets,theta,mstl,ces,fracast,flair
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
