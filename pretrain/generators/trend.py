@@ -75,7 +75,8 @@ def _curve(rows: Rows) -> Floats:
         bent += np.where(rows.chance(0.6), rows.normal(0, 1.5), 0.0) * np.maximum(part - knot, 0)
     arch = part - part**2 * rows.uniform(0.2, 0.9)
     kind = rows.rng.random((rows.count, 1))
-    curve = np.select([kind < 0.35, kind < 0.58, kind < 0.73, kind < 0.93], [part, power, logistic, bent], arch)
+    kinds = [kind < 0.35, kind < 0.58, kind < 0.73, kind < 0.93]
+    curve = np.select(kinds, [part, power, logistic, bent], arch)
     curve *= rows.normal(0.75, 0.9) * rows.lognormal(8.0, 0.9) * (n / 40) ** 0.3
     errors = np.where(
         rows.chance(0.5), noise.white(rows), noise.autoregressive(rows, rows.uniform(0.2, 0.97))
