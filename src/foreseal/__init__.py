@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from foreseal.predict.cross_validation import cross_validation as cross_validation
     from foreseal.predict.detect import detect as detect
     from foreseal.predict.forecast import forecast as forecast
+    from foreseal.predict.reconcile import reconcile as reconcile
     from foreseal.run.project import Project as Project
     from foreseal.score.compare import compare as compare
     from foreseal.seal.verify import verify_log as verify_log
@@ -24,6 +25,7 @@ _HOME = {
     "detect": "foreseal.predict.detect",
     "forecast": "foreseal.predict.forecast",
     "plot": "foreseal.figures",
+    "reconcile": "foreseal.predict.reconcile",
     "verify_log": "foreseal.seal.verify",
     "verify_receipt": "foreseal.seal.verify",
 }
@@ -36,6 +38,7 @@ __all__ = [
     "detect",
     "forecast",
     "plot",
+    "reconcile",
     "verify_log",
     "verify_receipt",
 ]
