@@ -43,6 +43,10 @@ $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench.store
 	$(BIN)/python -m bench.seal
+	$(BIN)/python -m bench.loops
+	$(BIN)/python -m bench.parts
+	$(BIN)/python -m bench.anomalies
+	$(BIN)/python -m bench.pretrained
 	$(BIN)/python -m bench.forecast --panel development --every 8 --against ets,theta,mstl,ces,fracast,flair
 
 clean:

@@ -216,8 +216,8 @@ class Store:
         if n > last:
             raise SetupError(
                 f"The log has sealed {n} appends of {dataset!r}, the store holds {last}.",
-                hint="Restore the store folder from its newest backup. Where that is lost, go on under new names: "
-                "give the dataset and its targets others in foreseal.toml.",
+                hint="Restore the store folder from its newest backup. Where that is lost, go on under "
+                "new names: give the dataset and its targets others in foreseal.toml.",
             )
         if n < 0:
             raise DataError(f"Dataset {dataset!r} has no append {n}.")
