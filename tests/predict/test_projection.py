@@ -51,10 +51,10 @@ def test_coherent_forecasts_stay_as_they_are() -> None:
         np.testing.assert_allclose(projection.least_squares(S, weight) @ S, np.eye(5), atol=1e-9)
 
 
-def test_the_shrinkage_is_that_of_schaefer_and_strimmer() -> None:
+def test_the_shrinkage_is_that_of_schaefer_and_strimmer_where_every_row_is_an_origin() -> None:
     rng = np.random.default_rng(5)
     errors = rng.normal(size=(30, 6)) @ rng.normal(size=(6, 6))
-    found, share = projection.shrunk(errors)
+    found, share = projection.shrunk(errors, np.arange(30))
     unit = errors / np.sqrt((errors**2).mean(axis=0))
     noise = squares = 0.0
     for i in range(6):
@@ -70,14 +70,25 @@ def test_the_shrinkage_is_that_of_schaefer_and_strimmer() -> None:
     np.testing.assert_allclose(found[apart], (1 - share) * plain[apart])
 
 
+def test_rows_that_share_their_fate_count_as_one() -> None:
+    errors = np.random.default_rng(7).normal(size=(30, 6)) @ np.random.default_rng(8).normal(size=(6, 6))
+    once = projection.shrunk(errors, np.arange(30))
+    again = projection.shrunk(np.repeat(errors, 12, axis=0), np.repeat(np.arange(30), 12))
+    np.testing.assert_allclose(again[0], once[0])
+    assert again[1] == pytest.approx(once[1])
+    single = projection.shrunk(errors, np.zeros(30, np.int64))
+    assert single[1] == 1.0
+    np.testing.assert_allclose(single[0], np.diag((errors**2).mean(axis=0)))
+
+
 def test_few_errors_of_many_series_or_errors_that_add_up_still_have_an_inverse() -> None:
     rng = np.random.default_rng(6)
     few = rng.normal(size=(10, 40))
-    np.linalg.cholesky(projection.shrunk(few)[0])
+    np.linalg.cholesky(projection.shrunk(few, np.arange(10))[0])
     leaves = rng.normal(size=(500, 5))
     leaves[:, 2] = 0.0
     coherent = leaves @ CITY.matrix.T
-    found = projection.least_squares(CITY.matrix, projection.shrunk(coherent)[0])
+    found = projection.least_squares(CITY.matrix, projection.shrunk(coherent, np.arange(500))[0])
     np.testing.assert_allclose(found @ CITY.matrix, np.eye(5), atol=1e-6)
 
 

@@ -58,7 +58,7 @@ def world(steps: int, seed: int, correlation: float = 0.5) -> tuple[pl.DataFrame
     past = said(centre[:, :steps], spread[:, :steps], structure.ids)
     outcome = pl.Series("y", y[:, :steps].ravel())
     later = said(centre[:, steps:], spread[:, steps:], structure.ids, start=steps)
-    return past.with_columns(outcome), later, y[:, steps:]
+    return past.with_columns(outcome, cutoff="ds"), later, y[:, steps:]
 
 
 def add_up(made: Reconciled, summing: dict[str, list[str]] = CITY) -> None:

@@ -15,7 +15,7 @@ from foreseal.errors import DataError, ModelError
 from foreseal.frame import UTC_TIME, Kind, as_polars, canonical, door, refuse_repeats
 from foreseal.predict.engine import BASELINE
 from foreseal.predict.forecast import Result
-from foreseal.predict.grid import FloatArray
+from foreseal.predict.grid import FloatArray, IntArray
 from foreseal.predict.structure import Structure
 from foreseal.records import quantile_column
 
@@ -93,10 +93,12 @@ class Base:
 
 @dataclass(frozen=True)
 class Errors:
-    """Past errors (rows, series), and the same in units of the width that was forecast."""
+    """Past errors (rows, series), the same in units of the width that was forecast, and the number (rows,)
+    of the origin that each row was forecast from."""
 
     raw: FloatArray
     unit: FloatArray
+    origin: IntArray
 
     @classmethod
     def of(
@@ -122,7 +124,8 @@ class Errors:
         levels = _levels(frame)
         middle = quantile_column(min(levels, key=lambda level: abs(level - 0.5)))
         width = pl.col(quantile_column(levels[-1])) - pl.col(quantile_column(levels[0]))
-        key = ["window", "ds"] if "window" in frame.columns else ["ds"]
+        by = next((name for name in ("window", "cutoff") if name in frame.columns), "ds")
+        key = list(dict.fromkeys([by, "ds"]))
         cells = frame.select(*key, "unique_id", error=pl.col("y") - pl.col(middle), width=width)
         refuse_repeats(cells, [*key, "unique_id"])
         absent = sorted(set(ids) - set(cells["unique_id"]))
@@ -131,11 +134,9 @@ class Errors:
                 f"The past holds no forecast of {_some(absent)}.",
                 hint="Cross-validate the same series, or leave past= out.",
             )
-        wide = [
-            cells.pivot("unique_id", index=key, values=value).sort(key).select(pl.col(name) for name in ids)
-            for value in ("error", "width")
-        ]
-        raw, size = (part.to_numpy().astype(np.float64) for part in wide)
+        wide = [cells.pivot("unique_id", index=key, values=what).sort(key) for what in ("error", "width")]
+        raw, size = (part.select(map(pl.col, ids)).to_numpy().astype(np.float64) for part in wide)
+        origin = wide[0][by].rank("dense").to_numpy().astype(np.int64)
         whole = np.isfinite(raw).all(axis=1)
         if whole.sum() < LEAST_ROWS:
             raise DataError(
@@ -144,7 +145,7 @@ class Errors:
             )
         raw, size = raw[whole], size[whole]
         unit = np.divide(raw, size, out=raw.copy(), where=size > 0.0)
-        return cls(raw, unit)
+        return cls(raw, unit, origin[whole])
 
 
 def _long(df: Any, id_col: str, time_col: str) -> tuple[pl.DataFrame, Kind]:

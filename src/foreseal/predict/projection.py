@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from foreseal.predict.grid import FloatArray
+from foreseal.predict.grid import FloatArray, IntArray
 
 # Variances below this share of the mean one are taken for it: nobody is infallible.
 LEAST_VARIANCE = 1e-8
@@ -39,20 +39,27 @@ def variances(values: FloatArray) -> FloatArray:
     return np.maximum(values, LEAST_VARIANCE * mean) if mean > 0.0 else np.ones_like(values)
 
 
-def shrunk(errors: FloatArray) -> tuple[FloatArray, float]:
+def shrunk(errors: FloatArray, origin: IntArray) -> tuple[FloatArray, float]:
     """Second moments of errors (rows, series) with correlations shrunk to none, and by how much.
 
     The shrinkage is that of least expected squared error (Schaefer and Strimmer, 2005), about zero, for a
-    bias is an error too.
+    bias is an error too. Rows of one ``origin`` (rows,) share their fate: how far correlations may be off is
+    told by how they differ between origins. From a single origin nothing is known of them.
     """
     rows = len(errors)
     spread = np.sqrt(variances((errors**2).mean(axis=0)))
     unit = errors / spread
     correlation = unit.T @ unit / rows
-    noise = ((unit**2).T @ unit**2 - rows * correlation**2) / (rows * (rows - 1))
+    origins = np.unique(origin)
+    noise = np.zeros_like(correlation)
+    for each in origins:
+        own = unit[origin == each]
+        noise += (own.T @ own - len(own) * correlation) ** 2
+    noise *= len(origins) / max(len(origins) - 1, 1) / rows**2
     apart = ~np.eye(errors.shape[1], dtype=bool)
     squares = float((correlation[apart] ** 2).sum())
-    share = 1.0 if squares <= 0.0 else float(np.clip(noise[apart].sum() / squares, LEAST_SHRINKAGE, 1.0))
+    unknown = squares <= 0.0 or len(origins) < 2
+    share = 1.0 if unknown else float(np.clip(noise[apart].sum() / squares, LEAST_SHRINKAGE, 1.0))
     out = (1.0 - share) * correlation * np.outer(spread, spread)
     np.fill_diagonal(out, spread**2)
     return out, share

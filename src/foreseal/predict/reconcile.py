@@ -24,7 +24,7 @@ from foreseal.predict.grid import FloatArray
 from foreseal.predict.structure import Structure
 from foreseal.records import Forecast, quantile_column
 
-METHODS = ("mint", "wls", "ols", "bottom_up", "top_down")
+METHODS = ("wls", "mint", "ols", "bottom_up", "top_down")
 DEPENDENCE = ("past", "implied", "independent", "comonotone")
 FEWEST_DRAWS = 100
 
@@ -65,7 +65,7 @@ def reconcile(
     result: Any,
     summing: Any,
     *,
-    method: str | None = None,
+    method: str = "wls",
     past: Any = None,
     forecaster: str | None = None,
     dependence: str | None = None,
@@ -82,17 +82,15 @@ def reconcile(
     `foreseal.cross_validation` returned for the same series, or its frame; ``forecaster`` says whose errors
     count, where there is more than one beside the baseline.
 
-    ``method``: ``mint`` (shrunk covariance of past errors; the default with ``past``), ``wls`` (variances of
-    past errors, or else of the forecasts; the default without), ``ols``, ``bottom_up``, ``top_down`` (shares
-    of forecast means). ``dependence``, how leaves are drawn together: ``past`` (the order of past errors; the
-    default with ``past``), ``implied`` (one correlation, at which the leaves' sums vary as the sums were
-    forecast to; the default without), ``independent``, ``comonotone``. Draws of different steps are
-    independent.
+    ``method``: ``wls`` (variances of past errors, or else of the forecasts), ``mint`` (shrunk covariance of
+    past errors), ``ols``, ``bottom_up``, ``top_down`` (shares of forecast means). ``dependence``, how leaves
+    are drawn together: ``past`` (the order of past errors; the default with ``past``), ``implied`` (one
+    correlation, at which the leaves' sums vary as the sums were forecast to; the default without),
+    ``independent``, ``comonotone``. Draws of different steps are independent.
 
     Leaves whose forecast has no negative quantile have no negative draw. The same arguments and ``seed`` give
     the same draws. Raises `DataError` (structure, series, past) or `ModelError` (the other arguments).
     """
-    method = method or ("mint" if past is not None else "wls")
     dependence = dependence or ("past" if past is not None else "implied")
     _check(method, dependence, draws, past is not None)
     structure = Structure.of(summing, id_col)
@@ -172,7 +170,7 @@ def _weights(
     if method == "bottom_up":
         return np.eye(len(matrix))[len(matrix) - leaves :], {}
     if method == "mint" and errors is not None:
-        covariance, shrinkage = projection.shrunk(errors.raw)
+        covariance, shrinkage = projection.shrunk(errors.raw, errors.origin)
         return projection.least_squares(matrix, covariance), {"shrinkage": f"{shrinkage:.3f}"}
     if method == "ols":
         return projection.least_squares(matrix, np.ones(len(matrix))), {}
