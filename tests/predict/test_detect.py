@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +158,18 @@ def test_months_and_local_days_are_judged_too() -> None:
     found = foreseal.detect(pl.DataFrame({"unique_id": ["d"] * len(y), "ds": local, "y": y}), freq="1d")
     assert found["anomaly"][250]
     assert found["ds"].equals(local)
+
+
+def test_the_hour_that_comes_twice_is_judged_twice() -> None:
+    start = datetime(2021, 10, 20, tzinfo=UTC)
+    ds = pl.datetime_range(start, start + timedelta(days=25), "1h", eager=True)
+    y = 50 + np.random.default_rng(0).normal(size=len(ds))
+    frame = pl.DataFrame({"unique_id": ["a"] * len(y), "ds": ds.dt.convert_time_zone(CHICAGO), "y": y})
+    found = foreseal.detect(frame)
+    assert found["ds"].equals(frame["ds"])
+    night = found.filter(pl.col("ds").dt.date() == pl.date(2021, 11, 7))
+    assert night.height == 25
+    assert night["score"].null_count() == 0
 
 
 def test_a_series_too_short_is_named_and_the_rest_goes_on() -> None:
