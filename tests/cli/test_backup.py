@@ -43,7 +43,7 @@ def test_a_backup_says_what_is_not_in_it_and_a_restore_what_to_do_next(shell, tm
     assert "seal adopt" in out
     assert str(tmp_path / "again" / "keys") in out
     code, _, err = shell("restore", tmp_path / "backup", tmp_path / "again")
-    assert code == 1
+    assert code == 2
     assert "is not an empty folder" in err
 
 

@@ -45,7 +45,8 @@ def test_every_character_enters_as_an_id_exactly_if_a_payload_can_hold_it(store)
             write_csv([(name,)])
         except Malformed:
             return False
-        return "\n" not in name
+        # Payloads refuse what is not in normal form when they are put, as their readers need not know it.
+        return "\n" not in name and unicodedata.is_normalized("NFC", name)
 
     names = [f"x{chr(k)}" for k in range(0x10000) if not 0xD800 <= k < 0xE000]
     rows = pl.DataFrame({"unique_id": names, "y": 1.0}).with_columns(
