@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -424,6 +425,7 @@ def _containers(log: Forged) -> Iterator[Vector]:
         ("a byte short of the end of a member", -1),
     ):
         yield zipped(name, good[:field] + (packed + change).to_bytes(4, "little") + good[field + 4 :])
+    yield zipped("members that claim 20 GiB together", _with_claims(good, 5))
     yield zipped("a member that is another", _flipped(good, good.index(b"checkpoint") + 20))
     yield folder("good", files, "identities")
     yield folder("no checkpoint", _without(files, "checkpoint"), code="checkpoint")
@@ -1071,6 +1073,17 @@ def _patched(data: bytes, offset: int, value: int) -> bytes:
     """A field of the first member changed in the directory of a zip."""
     at = data.index(b"PK\x01\x02") + offset
     return data[:at] + value.to_bytes(2, "little") + data[at + 2 :]
+
+
+def _with_claims(data: bytes, members: int) -> bytes:
+    """A zip whose directory lists further members of almost 4 GiB each, which are nowhere."""
+    *_, count, size, start = struct.unpack("<4H2L", data[-18:-2])
+    more = b""
+    for name in (f"claim{k}".encode() for k in range(members)):
+        fields = (20, 20, 0, 0, 0, 0, 0, 10, 0xFFFF_FFF0, len(name), 0, 0, 0, 0, 0, 0)
+        more += struct.pack("<4s6H3L5H2L", b"PK\1\2", *fields) + name
+    end = struct.pack("<4H2L", 0, 0, count + members, count + members, size + len(more), start)
+    return data[:-22] + more + data[-22:-18] + end + data[-2:]
 
 
 def to_json(vectors: Iterator[Vector]) -> str:

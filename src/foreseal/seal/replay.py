@@ -83,10 +83,14 @@ def _name_left_out(history: History) -> None:
 
 
 def _declared(history: History, entry: Entry) -> Iterator[str]:
-    """The targets that an entry is about, directly or by what it refers to."""
-    for name in ("declared", "forecast", "decision"):
-        reference = entry.fields.get(name)
-        if name == "declared" and reference:
+    """The targets that an entry is about: its own, or those of what it refers to, however long the chain."""
+    waiting, seen = [entry], set[str]()
+    while waiting:
+        each = waiting.pop()
+        if reference := each.fields.get("declared"):
             yield reference
-        elif isinstance(reference, str) and reference in history.entries:
-            yield from _declared(history, history.entries[reference].entry)
+        for name in ("forecast", "decision"):
+            leaf = each.fields.get(name)
+            if isinstance(leaf, str) and leaf in history.entries and leaf not in seen:
+                seen.add(leaf)
+                waiting.append(history.entries[leaf].entry)

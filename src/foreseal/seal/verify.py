@@ -15,6 +15,7 @@ from foreseal.errors import ProofError, Tampered
 from foreseal.merkle import leaf_hash
 from foreseal.seal.anchor import Attested, Attestor, Earliest, read_tokens, unchecked
 from foreseal.seal.audit import audit_files, audit_rest
+from foreseal.seal.box import Folder
 from foreseal.seal.checkpoint import read_checkpoint
 from foreseal.seal.cosigned import check_heads, read_cosigned, time_statements
 from foreseal.seal.disk import read_file
@@ -115,6 +116,11 @@ def verify_log(
     judged. ``attest`` checks the timestamps beside the log; unless it is given they have no weight.
     """
     policy = Policy.of(trust)
+    try:
+        if folder.is_dir():
+            Folder(folder)  # no links, no names that another reader would take for others
+    except ProofError as error:
+        return refused(Problem.of(error, "container"))
     try:
         head = open_head(lambda: read_file(folder / CHECKPOINT, MAX_NOTE), policy)
         kept = read_cosigned(folder) if policy.logs else {}

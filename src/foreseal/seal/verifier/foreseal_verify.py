@@ -1008,9 +1008,15 @@ class Replay:
         def there(entry: Entry) -> bool:
             return readable(self.read)(entry.of("payload"))
         def about(entry: Entry) -> set[str]:
-            """The targets that an entry is about, directly or by what it refers to."""
-            others = [self.entries.get(str(entry.body.get(name))) for name in ("forecast", "decision")]
-            return {entry.body.get("declared", ""), *(leaf for other in others if other for leaf in about(other))}
+            """The targets that an entry is about: itself, or what it refers to, however long the chain."""
+            waiting, seen, found = [entry], set[str](), set[str]()
+            while waiting:
+                each = waiting.pop()
+                found.add(each.body.get("declared", ""))
+                leaves = {str(each.body.get(name)) for name in ("forecast", "decision")} & self.entries.keys() - seen
+                seen |= leaves
+                waiting += [self.entries[leaf] for leaf in leaves]
+            return found
         places = {entry.place: entry for entry in self.entries.values()}
         for leaf, track in self.tracks.items():
             own = [each for each in self.entries.values() if each.body.get("declared") == leaf and "payload" in each.body]
@@ -1054,7 +1060,7 @@ class Box:
     def unzip(self, data: bytes) -> None:
         need(data[-22:-18] == b"PK\5\6" and data[-2:] == b"\0\0", "container", "it is no zip file, or there is something behind its end.")
         disk, start_disk, here, count, size, at = struct.unpack("<4H2L", data[-18:-2])
-        end, names = len(data) - 22, set[str]()
+        end, names, total = len(data) - 22, set[str](), 0
         need((disk, start_disk, here) == (0, 0, count) and at + size == end, "container", "its directory is elsewhere.")
         while at < end:
             need(data[at : at + 4] == b"PK\1\2" and at + 46 <= end, "container", "its directory is damaged.")
@@ -1070,8 +1076,8 @@ class Box:
             names.add(name.removesuffix("/"))
             if not name.endswith("/"):
                 self.members[name] = size, self.member(data, start, data[at + 46 : at + 46 + n], method, packed, size, crc)
-            at, count = at + 46 + n + extra + comment, count - 1
-        need(at == end and count == 0, "container", "its directory is damaged.")
+            at, count, total = at + 46 + n + extra + comment, count - 1, total + size
+        need(at == end and count == 0 and total <= 1 << 34, "container", "its directory is damaged.")
 
     def member(self, data: bytes, at: int, name: bytes, method: int, packed: int, size: int, crc: int) -> Callable[[], bytes]:
         def read() -> bytes:
