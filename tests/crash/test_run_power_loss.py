@@ -51,7 +51,7 @@ def check_image(folder: Path, acknowledged: list[str], patch: pytest.MonkeyPatch
 def check(recording: Recording, tmp_path: Path, patch: pytest.MonkeyPatch, images: int) -> None:
     dice = random.Random(5)
     steps = sum(1 for _ in replay(Disk(recording[0]), recording[1]))
-    chosen = set(dice.sample(range(steps), images - 1)) | {steps - 1}
+    chosen = set(dice.sample(range(steps - 1), images - 1)) | {steps - 1}
     sealed: list[dict[object, object]] = []
     for step, disk in enumerate(replay(Disk(recording[0]), recording[1])):
         if step not in chosen:

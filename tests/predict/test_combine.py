@@ -37,6 +37,14 @@ def test_a_good_member_gets_nearly_all_the_weight():
     assert mixture.weights.sum() == pytest.approx(1.0)
 
 
+def test_a_hopeless_member_cannot_spoil_the_combination_through_the_prior():
+    hopeless = lambda w, s: (60.0, 1.0)  # noqa: E731
+    record = past({"base": BIASED, "good": GOOD, "hopeless": hopeless}, windows=3)
+    mixture = guard(weigh(record, "base"), past({"base": BIASED, "good": GOOD, "hopeless": hopeless}), "base")
+    assert not mixture.guarded.any()
+    assert mixture.weights[0, 2] < 0.01
+
+
 def test_members_that_err_in_opposite_directions_share_the_weight():
     mixture = weigh(past({"base": BIASED, "other": OTHER_WAY}, windows=100), "base")
     np.testing.assert_allclose(mixture.weights[0], [0.5, 0.5], atol=0.07)

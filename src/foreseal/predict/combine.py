@@ -2,8 +2,9 @@
 
 Quantiles are averaged level by level. Weights minimise the mean WIS on the simplex, in units of the members'
 own (their geometric mean), so that series of any size, and easy ones, count alike; those of all series
-together are shrunk to equal weights, those of one series to those of all. The guard then compares the
-combined forecast with the baseline on windows that the weights have not seen.
+together are shrunk to inverse squared scores (after Bates and Granger, 1969: equal for equal members, next to
+nothing for a hopeless one), those of one series to those of all. The guard then compares the combined
+forecast with the baseline on windows that the weights have not seen.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 from foreseal.predict.backtest import Past
 from foreseal.predict.grid import FloatArray
 
-# How many windows of one series the prior is worth: of equal weights (the baseline's less) for all series
+# How many windows of one series the prior is worth: of plain weights (the baseline's less) for all series
 # together, of all series' weights for a single one, of all series' skill when the guard judges a single one.
-EQUAL_PRIOR = 5.0
+PLAIN_PRIOR = 5.0
 BASELINE_SHARE = 0.1
 POOLED_PRIOR = 6.0
 GUARD_PRIOR = 12.0
@@ -83,7 +84,10 @@ def weigh(past: Past, baseline: str) -> Mixture:
     every = _descend(past, known, scale, members, pooled=True)[0]
     seen = together(windows)
     prior = np.where(alone > 0.0, BASELINE_SHARE, 1.0) if len(members) > 1 else alone
-    pooled = (seen * every + EQUAL_PRIOR * prior / prior.sum()) / (seen + EQUAL_PRIOR)
+    held = (n > 0) & (mean.min(axis=0) > 0)
+    if held.any():
+        prior = prior / np.exp(2.0 * np.log(mean[:, held] / unit[held]).mean(axis=1))
+    pooled = (seen * every + PLAIN_PRIOR * prior / prior.sum()) / (seen + PLAIN_PRIOR)
     mine = _descend(past, known, scale, members, pooled=False) if count > 1 else pooled[None]
     trust = windows[:, None] / (windows[:, None] + POOLED_PRIOR)
     return Mixture(members, trust * mine + (1.0 - trust) * pooled, none)
