@@ -96,6 +96,19 @@ def test_values_are_used_as_they_were_known_and_judged_as_they_are_now() -> None
     assert change["y"].to_list() == pytest.approx([500.0] * 48)
 
 
+def test_a_covariate_without_a_future_is_seen_up_to_each_origin_only(frame: pl.DataFrame) -> None:
+    one = frame.filter(pl.col("unique_id") == "s0").rename({"ds": "hour"})
+    chance = np.random.default_rng(5)
+    measured = one.select("hour", x=pl.Series(chance.normal(size=one.height)))
+    later = pl.col("hour") > one["hour"].max() - timedelta(hours=12)  # type: ignore[operator]
+    spoilt = measured.with_columns(x=pl.when(later).then(1e4).otherwise("x"))
+    told, lied = (
+        foreseal.cross_validation(one, 12, 1, models=["ridge"], presets=[], X_df=x, time_col="hour")
+        for x in (measured, spoilt)
+    )
+    assert told.scored.equals(lied.scored)
+
+
 def test_a_series_too_short_for_a_window_is_left_out_of_it(frame: pl.DataFrame) -> None:
     short = _series("short", 20, 9).head(40)
     found = foreseal.cross_validation(pl.concat([frame, short]), 24, 2, presets=["fast"])

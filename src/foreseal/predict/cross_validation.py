@@ -11,16 +11,18 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from foreseal.clock import Frequency
 from foreseal.errors import DataError, ForesealError, ModelError, ModelWarning
-from foreseal.frame import Kind, infer_frequency, shift
+from foreseal.frame import Kind, Panel, infer_frequency, shift
+from foreseal.predict.covariates import Covariates, read_covariates
 from foreseal.predict.engine import BASELINE, check, member_name
 from foreseal.predict.forecast import forecast, wanted_levels
+from foreseal.predict.grid import Grid
 from foreseal.predict.leaderboard import leaderboard
 from foreseal.predict.model import Model
 from foreseal.predict.parts import Whole
@@ -100,8 +102,10 @@ def cross_validation(
     With a ``known_at`` column the origins are instants, the last one such that all its outcomes have
     happened; each call sees the values known by its origin, outcomes are the latest values of the frame.
 
-    The other arguments are those of `foreseal.forecast`. A forecaster that fails at a window is given the
-    baseline's forecast there, listed in ``failures``, and a `ModelWarning` tells.
+    Covariates count as known in advance only if they reach ``h`` steps beyond the frame's own end; each
+    window sees the others up to its origin. The other arguments are those of `foreseal.forecast`.
+    A forecaster that fails at a window is given the baseline's forecast there, listed in ``failures``, and a
+    `ModelWarning` tells.
 
     Raises `DataError` (the frame) or `ModelError` (horizon, windows, levels, presets, models).
     """
@@ -121,28 +125,33 @@ def cross_validation(
     contestants: dict[str, dict[str, Any]] = {BASELINE: {"models": [BASELINE]}}
     contestants |= {preset: {"preset": preset} for preset in presets}
     contestants |= {member_name(model): {"models": [model]} for model in models}
+    zone = timezone or getattr(whole.kind.ds, "time_zone", None) or "UTC"
+    outcomes, covariates = _outcomes(rows), None
+    if X_df is not None:
+        after = Grid.of(Panel(outcomes, freq, timezone=zone)).future(h)[0]
+        covariates = Covariates.of(read_covariates(X_df, id_col, time_col), after)
     ask = functools.partial(
         forecast,
         h=h,
         quantiles=levels,
         freq=freq,
-        X_df=X_df,
-        timezone=timezone or getattr(whole.kind.ds, "time_zone", None) or "UTC",
+        timezone=zone,
         n_jobs=n_jobs,
         engine=engine,
     )
     views: Iterable[tuple[pl.DataFrame, datetime | None]]
     if whole.known_at:
-        views = _instants(rows, h, n_windows, step, freq, timezone or "UTC")
+        views = _instants(rows, h, n_windows, step, freq, zone)
     else:
         views = _ends(rows, h, n_windows, step)
-    return _judge(views, contestants, ask, _outcomes(rows), levels, freq, whole.kind)
+    return _judge(views, contestants, ask, covariates, outcomes, levels, freq, whole.kind)
 
 
 def _judge(
     views: Iterable[tuple[pl.DataFrame, datetime | None]],
     contestants: dict[str, dict[str, Any]],
     ask: Any,
+    covariates: Covariates | None,
     outcomes: pl.DataFrame,
     levels: tuple[float, ...],
     freq: Frequency,
@@ -154,10 +163,11 @@ def _judge(
     seconds = dict.fromkeys(contestants, 0.0)
     for window, (known, cutoff) in enumerate(views):
         baseline: pl.DataFrame | None = None
+        wide = None if covariates is None else covariates.before(_starts(known, cutoff))
         for name, how in contestants.items():
             start = time.process_time()
             try:
-                made = ask(known, cutoff=cutoff, **how).forecast.frame
+                made = ask(known, cutoff=cutoff, X_df=wide, **how).forecast.frame
             except ForesealError as error:
                 if baseline is None:
                     raise
@@ -209,6 +219,12 @@ def _instants(
         known = rows.filter(pl.col("known_at") <= cutoff)
         if not known.is_empty():
             yield known, cutoff
+
+
+def _starts(known: pl.DataFrame, cutoff: datetime | None) -> pl.DataFrame:
+    """``unique_id, start``: the instant from which on a window knows nothing of each series."""
+    after = pl.col("ds").max() + timedelta(microseconds=1) if cutoff is None else pl.lit(cutoff)
+    return known.group_by("unique_id").agg(after.alias("start"))
 
 
 def _outcomes(rows: pl.DataFrame) -> pl.DataFrame:
