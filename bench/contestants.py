@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import NormalDist
 from typing import Any, Self
 
@@ -28,11 +30,13 @@ FRACAST_LEVELS = tuple(k / 10 for k in range(1, 10))
 class Contestant:
     """``name`` on every series by itself, with the ``seasons`` told; gaps are filled with the last value.
 
-    A series that the forecaster refuses is forecast by its last value and counted in ``ran``.
+    A series that the forecaster refuses is forecast by its last value and counted in ``ran``. In the folder
+    ``kept``, if any, forecasts of the same values are found again.
     """
 
     name: str
     seasons: tuple[int, ...] = ()
+    kept: Path | None = None
     grid_: Grid | None = field(default=None, init=False, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -45,6 +49,12 @@ class Contestant:
     def predict(self, h: int, quantiles: Sequence[float]) -> Forecast:
         assert self.grid_ is not None
         grid, reach = self.grid_, self.grid_.reach(h)
+        asked = repr((self.name, self.seasons, str(grid.freq), reach, tuple(quantiles), grid.y.shape))
+        name = hashlib.sha256(asked.encode() + grid.y.tobytes()).hexdigest()[:32]
+        file = self.kept / f"{self.name}-{name}.npy" if self.kept else None
+        if file and file.exists():
+            values = np.load(file)
+            return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), {"kept": str(file)})
         ask = _asker(self.name, self.seasons or (1,))
         values = np.empty((len(grid.ids), reach, len(quantiles)))
         refused = 0
@@ -57,15 +67,19 @@ class Contestant:
             if not np.isfinite(values[row]).all():
                 values[row], refused = known[-1], refused + 1
         ran = {"refused": str(refused)} if refused else {}
-        return Forecast(grid.to_frame(np.sort(values, axis=2), h, quantiles), tuple(quantiles), ran)
+        values = np.sort(values, axis=2)
+        if file:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.save(file, values)
+        return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), ran)
 
 
-def contestants(names: Sequence[str], seasons: tuple[int, ...]) -> list[Contestant]:
+def contestants(names: Sequence[str], seasons: tuple[int, ...], kept: Path | None = None) -> list[Contestant]:
     """Raises `UsageError` for a name that is none."""
     for name in names:
         if name not in STATISTICAL + PRETRAINED:
             raise UsageError(f"There is no contestant {name!r}.", hint=f"One of {STATISTICAL + PRETRAINED}.")
-    return [Contestant(name, seasons) for name in names]
+    return [Contestant(name, seasons, kept) for name in names]
 
 
 Asker = Callable[[FloatArray, int, Sequence[float], str], FloatArray]

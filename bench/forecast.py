@@ -6,7 +6,8 @@
 FILE is a long frame (CSV or Parquet: unique_id, ds, y). The oldest window of each panel is for choosing only:
 the season of the probabilistic seasonal naive that everything is measured against, and the statistical
 contestant. The later windows are judged. A forecaster that fails at a window gets the seasonal naive there
-and is listed. With several panels, the last table holds geometric means over panels.
+and is listed. With several panels, the last table holds geometric means over panels. ``--keep FOLDER`` keeps
+the contestants' forecasts for a later run, which then shows no seconds of theirs.
 """
 
 from __future__ import annotations
@@ -46,11 +47,17 @@ class Judged:
     failures: tuple[str, ...]
 
 
-def judge(panel: Panel, presets: Sequence[str], models: Sequence[str], against: Sequence[str]) -> Judged:
+def judge(
+    panel: Panel,
+    presets: Sequence[str],
+    models: Sequence[str],
+    against: Sequence[str],
+    kept: Path | None = None,
+) -> Judged:
     """Everybody on one panel."""
     seasons = panel.seasons or (1,)
     naive = {f"seasonal_naive({season})": season for season in dict.fromkeys((*seasons, 1))}
-    others = contestants(against, seasons)
+    others = contestants(against, seasons, kept)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("default", ModelWarning)
@@ -152,6 +159,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--presets", default="fast,balanced")
     parser.add_argument("--models", default="", help="models alone, separated by semicolons")
     parser.add_argument("--against", default="")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the contestants' forecasts there")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(argv)
     if (given.frame is None) == (given.panel is None) or (given.frame and not given.h):
@@ -168,7 +176,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for panel in some:
             many = panel.frame["unique_id"].n_unique() > 50
             part = panel.sampled(given.every) if many and given.every > 1 else panel
-            judged.append(judge(part, split[0], models, split[1]))
+            judged.append(judge(part, split[0], models, split[1], given.keep))
             show(judged[-1], as_json=given.json)
     except (ForesealError, OSError) as error:
         print(error, file=sys.stderr)
