@@ -174,7 +174,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             some = chosen(given.panel)
         for panel in some:
-            many = panel.frame["unique_id"].n_unique() > 50
+            many = panel.frame["unique_id"].n_unique() > panels.MANY
             part = panel.sampled(given.every) if many and given.every > 1 else panel
             judged.append(judge(part, split[0], models, split[1], given.keep))
             show(judged[-1], as_json=given.json)

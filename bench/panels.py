@@ -17,6 +17,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+# A panel of more series than this is large, and benches may take a part of it.
+MANY = 50
 START = datetime(2001, 1, 1)  # noqa: DTZ001  where a file has no times, a calendar that starts on a Monday
 
 
