@@ -172,8 +172,9 @@ def tensors(batch: Examples) -> list[Tensor]:
 def losses(network: Network, batch: Examples, *, weighed: bool = False) -> Tensor:
     """The loss of every series, (B,); NaN where no outcome is known.
 
-    In units of ``loss_scale``, or ``weighed`` for training: of that plus half the width of the forecast
-    itself, so that a few hopeless series do not outweigh the rest. No outcome chooses its own weight.
+    In units of ``loss_scale``, or ``weighed`` for training: of a third of that plus half the width of the
+    forecast itself, so that neither a few hopeless series outweigh the rest nor those that have become quiet
+    count for nothing. No outcome chooses its own weight.
     """
     target = torch.from_numpy(batch.target)
     known = ~torch.isnan(target)
@@ -181,7 +182,8 @@ def losses(network: Network, batch: Examples, *, weighed: bool = False) -> Tenso
     loss = pinball(quantiles, torch.nan_to_num(target)) * known
     scale = torch.from_numpy(batch.loss_scale)
     if weighed:
-        scale = scale + (quantiles[..., UPPER] - quantiles[..., LOWER]).detach().mean(1) / 2
+        width = (quantiles[..., UPPER] - quantiles[..., LOWER]).detach().mean(1)
+        scale = scale / 3 + width / 2
     return loss.sum(1) / known.sum(1).clamp(min=1) / scale + torch.where(known.any(1), 0.0, torch.nan)
 
 

@@ -21,7 +21,7 @@ DAY_TYPES = np.array(
 def double(rows: Rows) -> Paths:
     short, ratio = _pairs(rows)
     cycles = rows.clock / short + rows.uniform(0, 7) * np.where(ratio == 7, 1.0, 7.5)
-    shape = _days(rows, cycles, ratio)
+    shape = _days(rows, cycles, short, ratio)
     size = rows.lognormal(0.25, 0.8)
     paths = combined(rows, shape, short, 0.7 * level(rows), size, (short, short * ratio))
     # The long season is told only where it is one: not when the context holds less than nine tenths of it.
@@ -40,7 +40,7 @@ def _pairs(rows: Rows) -> tuple[Floats, Floats]:
     return chosen[:, :1], chosen[:, 1:]
 
 
-def _days(rows: Rows, cycles: Floats, ratio: Floats) -> Floats:
+def _days(rows: Rows, cycles: Floats, short: Floats, ratio: Floats) -> Floats:
     """Daily shapes by type of day, levels by day of the week, a few odd days, and days that vary."""
     day = np.floor(cycles)
     weekly = ratio == 7
@@ -83,4 +83,7 @@ def _days(rows: Rows, cycles: Floats, ratio: Floats) -> Floats:
     shift *= np.sin(np.pi * (cycles - day)) ** 0.5
     slow = noise.smooth(rows, rows.uniform(5, 60) * 24)
     shape *= np.exp(np.where(rows.chance(0.3), rows.uniform(0.05, 0.4), 0.0) * slow)
-    return shape + long + shift
+    # Spells of weather, which loads and rides follow for days.
+    spells = noise.memory(rows, short * rows.lognormal(2.5, 0.6))
+    spells *= np.where(rows.chance(0.5), rows.lognormal(0.3, 0.7), 0.0)
+    return shape + long + shift + spells

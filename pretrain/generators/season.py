@@ -42,9 +42,13 @@ def level(rows: Rows) -> Floats:
     """A slow path in units of the season: constant, wandering, smooth or straight, with steps in a few."""
     kind = rows.rng.random((rows.count, 1))
     straight = rows.clock / rows.n[:, None]
-    wandering = noise.walk(rows) / np.sqrt(rows.n[:, None])
+    # What wanders rises more often than it falls, as sales, loads and cities do.
+    wandering = noise.walk(rows) / np.sqrt(rows.n[:, None]) + rows.normal(0.25, 0.6) * straight
     curved = noise.smooth(rows, rows.uniform(0.1, 0.6) * rows.n[:, None])
-    path = np.select([kind < 0.2, kind < 0.5, kind < 0.75], [0.0 * straight, wandering, curved], straight)
+    # Short series are of months and quarters, which grow; hours hardly do.
+    bounds = np.where(rows.n[:, None] < 300, (0.12, 0.37, 0.6), (0.2, 0.5, 0.75))
+    kinds = [kind < bounds[:, k : k + 1] for k in range(3)]
+    path = np.select(kinds, [0.0 * straight, wandering, curved], straight)
     return path * rows.lognormal(0.8, 1.0)
 
 

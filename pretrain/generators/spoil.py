@@ -15,7 +15,7 @@ def spoil(rows: Rows, paths: Paths) -> Floats:
     own = noise.unit(rows, paths.values)
     values = np.where(anchored, paths.values, _placed(rows, own))
     spread = np.where(anchored, _spread(rows, paths.values), 1.0)
-    values = np.where(rows.chance(0.06) & ~anchored, -values, values)
+    values = np.where(rows.chance(0.04) & ~anchored, -values, values)
 
     shifted = rows.chance(0.05) & ~anchored
     at = rows.uniform(0.2, 1.0) * rows.n[:, None]
@@ -69,13 +69,12 @@ def _stuck(rows: Rows, values: Floats) -> Floats:
 
 
 def _missing(rows: Rows) -> NDArray[np.bool_]:
-    """Points here and there (12 % of rows) and whole stretches of the context (8 %)."""
-    share = np.where(
-        rows.chance(0.12), np.exp(rows.rng.uniform(np.log(0.01), np.log(0.4), (rows.count, 1))), 0.0
-    )
+    """Points here and there (18 % of rows) and whole stretches of the context (9 %)."""
+    few = np.exp(rows.rng.uniform(np.log(0.01), np.log(0.4), (rows.count, 1)))
+    share = np.where(rows.chance(0.5), few, rows.uniform(0.05, 0.4)) * rows.chance(0.18)
     gone = rows.rng.random((rows.count, rows.columns)) < share
     length = rows.uniform(0.02, 0.35) * rows.n[:, None]
     start = rows.uniform(0.0, 1.0) * rows.n[:, None]
-    block = (rows.clock >= start) & (rows.clock < start + length) & rows.chance(0.08)
+    block = (rows.clock >= start) & (rows.clock < start + length) & rows.chance(0.09)
     block[:, rows.bucket :] = False
     return gone | block

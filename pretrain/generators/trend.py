@@ -28,9 +28,9 @@ def trend(rows: Rows) -> Paths:
 
 def _drift(rows: Rows) -> Floats:
     """Growth for each step in units of the error, more often up than down, weaker in long series."""
-    size = rows.normal(0.5, 0.65) * rows.lognormal(1.0, 0.5)
+    size = rows.normal(0.65, 0.65) * rows.lognormal(1.0, 0.5)
     size *= np.sqrt(30 / np.maximum(rows.n[:, None], 30))
-    return np.where(rows.chance(0.25), 0.0, size)
+    return np.where(rows.chance(0.2), 0.0, size)
 
 
 def _smoothing(rows: Rows) -> Floats:
@@ -41,7 +41,7 @@ def _smoothing(rows: Rows) -> Floats:
     damping = np.where(rows.chance(0.75), 1.0, rows.uniform(0.8, 0.99))
     slope = noise.start_at_zero(rows, noise.filtered(beta * errors, damping)) + _drift(rows)
     fading = np.exp(np.log(damping) * np.maximum(rows.clock, 0.0))
-    slope *= np.where(rows.chance(0.2), fading, 1.0)
+    slope *= np.where(rows.chance(0.12), fading, 1.0)
     level = np.cumsum(damping * slope + alpha * errors, axis=1)
     before = np.concatenate([level[:, :1], level[:, :-1]], axis=1)
     return noise.start_at_zero(rows, before) + errors
@@ -77,7 +77,7 @@ def _curve(rows: Rows) -> Floats:
     kind = rows.rng.random((rows.count, 1))
     kinds = [kind < 0.35, kind < 0.58, kind < 0.73, kind < 0.93]
     curve = np.select(kinds, [part, power, logistic, bent], arch)
-    curve *= rows.normal(0.75, 0.9) * rows.lognormal(8.0, 0.9) * (n / 40) ** 0.3
+    curve *= rows.normal(0.95, 0.9) * rows.lognormal(8.0, 0.9) * (n / 40) ** 0.3
     errors = np.where(
         rows.chance(0.5), noise.white(rows), noise.autoregressive(rows, rows.uniform(0.2, 0.97))
     )
