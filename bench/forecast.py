@@ -30,6 +30,7 @@ from bench.panels import Panel
 from foreseal.errors import ForesealError, ModelWarning
 from foreseal.predict.cross_validation import cross_validation
 from foreseal.predict.engine import BASELINE
+from foreseal.predict.grid import FloatArray
 from foreseal.predict.leaderboard import leaderboard
 
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
@@ -102,28 +103,37 @@ def _board(scored: pl.DataFrame, found: Any, baseline: str) -> pl.DataFrame:
 
 
 def summary(judged: Sequence[Judged]) -> pl.DataFrame:
-    """Geometric means over panels, beside every panel's worst, with a bootstrap over panels."""
+    """Geometric means over panels with 95 % bootstrap bounds over panels: against the seasonal naive, against
+    the statistical contestant that the oldest window chose, and the best one in hindsight of each panel."""
     rows = []
-    chance = np.random.default_rng(0)
+    ratios = [dict(zip(each.board["forecaster"], each.board["wis_ratio"], strict=True)) for each in judged]
     for name in judged[0].board["forecaster"]:
-        found = [each.board.filter(pl.col("forecaster") == name) for each in judged]
-        if any(part.is_empty() for part in found):
+        if not all(name in found for found in ratios):
             continue
-        logs = np.log([part["wis_ratio"].item() for part in found])
-        draws = [logs[chance.integers(0, len(logs), len(logs))].mean() for _ in range(2000)]
-        low, high = np.exp(np.quantile(draws, [0.025, 0.975]))
-        rows.append(
-            {
-                "forecaster": name,
-                "wis_ratio": float(np.exp(logs.mean())),
-                "low": float(low),
-                "high": float(high),
-                "worst_panel": float(np.exp(logs.max())),
-                "coverage_80": float(np.mean([part["coverage_80"].item() for part in found])),
-                "seconds": float(sum(part["seconds"].item() for part in found)),
-            }
-        )
+        parts = [each.board.filter(pl.col("forecaster") == name) for each in judged]
+        mine = np.log([found[name] for found in ratios])
+        low, mean, high = _geometric(mine)
+        row = {"forecaster": name, "wis_ratio": mean, "low": low, "high": high}
+        if CHOSEN in ratios[0]:
+            _, mean, high = _geometric(mine - np.log([found[CHOSEN] for found in ratios]))
+            row |= {"to_chosen": mean, "to_chosen_high": high}
+            row["to_best"] = _geometric(mine - np.log([found[ORACLE] for found in ratios]))[1]
+        row |= {
+            "worst_panel": float(np.exp(mine.max())),
+            "mase": float(np.mean([part["mase"].item() for part in parts])),
+            "coverage_80": float(np.mean([part["coverage_80"].item() for part in parts])),
+            "seconds": float(sum(part["seconds"].item() for part in parts)),
+        }
+        rows.append(row)
     return pl.DataFrame(rows).sort("wis_ratio")
+
+
+def _geometric(logs: FloatArray) -> tuple[float, float, float]:
+    """Lower bound, geometric mean and upper bound."""
+    chance = np.random.default_rng(0)
+    draws = [logs[chance.integers(0, len(logs), len(logs))].mean() for _ in range(2000)]
+    low, high = np.exp(np.quantile(draws, [0.025, 0.975]))
+    return float(low), float(np.exp(logs.mean())), float(high)
 
 
 def read(path: Path, h: int, seasons: tuple[int, ...], windows: int) -> Panel:
@@ -187,7 +197,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(json.dumps({"panel": "all", "rows": table.to_dicts()}))
         else:
             print("All panels, geometric means")
-            print(table)
+            with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=3):
+                print(table)
     return 0
 
 
