@@ -157,7 +157,8 @@ def _anchor(value: Any, where: str) -> AnchorTable:
 class SealTable:
     """``[seal]``: the log's origin, the public keys that are trusted inside this project, witnesses, anchors.
 
-    ``timestamp`` is the anchor that asks a timestamp authority; ``anchors`` are those of other packages.
+    ``timestamp`` is the anchor that asks a timestamp authority, ``chain`` the one that sends transactions to a
+    contract; ``anchors`` are those of other packages.
     """
 
     origin: str
@@ -169,6 +170,9 @@ class SealTable:
     timestamp: AnchorTable | None = field(
         default=None, metadata={"convert": lambda v: _anchor(v, "timestamp in [seal]")}
     )
+    chain: AnchorTable | None = field(
+        default=None, metadata={"convert": lambda v: _anchor(v, "chain in [seal]")}
+    )
     anchors: Mapping[str, AnchorTable] = field(
         default_factory=dict,
         metadata={
@@ -177,13 +181,18 @@ class SealTable:
     )
 
     def __post_init__(self) -> None:
-        if "timestamp" in self.anchors:
-            raise ValueError("the anchor 'timestamp' is the key timestamp, not one of anchors")
+        for name in self._own:
+            if name in self.anchors:
+                raise ValueError(f"the anchor {name!r} is the key {name}, not one of anchors")
 
     @property
     def outside(self) -> dict[str, AnchorTable]:
         """Every outside clock, by the name of its anchor."""
-        return {**({"timestamp": self.timestamp} if self.timestamp else {}), **self.anchors}
+        return {**{name: each for name, each in self._own.items() if each}, **self.anchors}
+
+    @property
+    def _own(self) -> dict[str, AnchorTable | None]:
+        return {"timestamp": self.timestamp, "chain": self.chain}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A timestamp authority of openssl, and a log to be timestamped."""
+"""A timestamp authority of openssl, a chain of one node, and a log to be anchored."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from authorities import LocalAuthority
+from chains import Port, started
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.conftest import require
 
 from foreseal.chain.rfc3161 import Authority
+from foreseal.run.anvil import Anvil
 from foreseal.seal.log import Log
 from foreseal.seal.note import Signer
 
@@ -53,3 +55,17 @@ def log(tmp_path: Path):
     with Log.create(tmp_path / "log", signer, tmp_path / "state" / "lock.db") as log:
         log.append(b"entry %d" % number for number in range(15))
         yield log
+
+
+@pytest.fixture
+def anvil():
+    """A chain of one node on a free local port, where every block but the last two is final."""
+    require("web3", 'pip install "foreseal[chain]"')
+    with started() as anvil:
+        yield anvil
+
+
+@pytest.fixture
+def port(anvil: Anvil, tmp_path: Path) -> Port:
+    """An account on it, and the contract."""
+    return Port.open(anvil, tmp_path / "account")

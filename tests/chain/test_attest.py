@@ -14,7 +14,7 @@ from foreseal.chain.attest import attest, attest_folder
 from foreseal.chain.authority import TimestampAnchor
 from foreseal.chain.rfc3161 import Authority
 from foreseal.errors import Tampered
-from foreseal.seal.anchor import NOT_CHECKED, Attested, read_tokens
+from foreseal.seal.anchor import NOT_CHECKED, TIMESTAMP, Attested, read_tokens
 from foreseal.seal.log import Log
 
 BY = "by timestamp of CN=Good time,O=Good"
@@ -62,11 +62,10 @@ def test_a_log_without_timestamps_says_nothing(log: Log, authority: Authority) -
 def test_what_does_not_fit_weighs_nothing_and_is_told(
     stamped: Log, authority: Authority, other: LocalAuthority
 ) -> None:
-    tokens, entries = read_tokens(stamped.folder), list(stamped.entries())
+    tokens, entries = read_tokens(stamped.folder)[TIMESTAMP], list(stamped.entries())
     text = stamped.signed.partition(b"\n\n")[0] + b"\n"
     more = {20: tokens[15], 400: tokens[315], 315: tokens[315][:-5], 316: other.stamp(text)}
-    tokens = {**tokens, **more}
-    found = attest(tokens, stamped.origin, entries, authority)
+    found = attest({TIMESTAMP: {**tokens, **more}}, stamped.origin, entries, authority)
     assert [each.size for each in found.found] == [15]
     assert [note.partition(" has no weight: ")[0] for note in found.notes] == [
         f"timestamp/{size}.tsr" for size in (20, 315, 316, 400)

@@ -123,7 +123,7 @@ def test_a_forecast_that_witnesses_saw_too_late_is_in_time_if_a_timestamp_says_s
     verdict = verify_log(project.log_folder, project.trust(), (), attest)
     assert verdict.ok, verdict
     assert (
-        "next_day: 2 of 2 forecasts existed before their deadline, by timestamps alone" in verdict.statements
+        "next_day: 2 of 2 forecasts existed before their deadline, by anchors alone" in verdict.statements
     )
 
 

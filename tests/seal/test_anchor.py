@@ -10,7 +10,7 @@ from anchors import MemoryAnchor
 
 from foreseal.errors import SettingsError
 from foreseal.seal import anchor
-from foreseal.seal.anchor import Anchored, Attestation, Earliest, Place, make_anchor, read_tokens, token_size
+from foreseal.seal.anchor import Anchored, Attestation, Earliest, Place, make_anchor, read_tokens, token_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -57,10 +57,15 @@ def test_of_several_kinds_of_evidence_the_earliest_counts_whichever_it_is() -> N
         ("timestamp/a/15.tsr", None),
         ("cosigned/15.tsr", None),
         ("timestamp/9007199254740992.tsr", None),
+        ("chain/15.json", 15),
+        ("chain/15.tsr", None),
+        ("timestamp/15.json", None),
+        ("chain/015.json", None),
+        ("chain/15.json.json", None),
     ],
 )
-def test_the_name_of_a_timestamp_is_a_size_in_one_spelling(name: str, size: int | None) -> None:
-    assert token_size(name) == size
+def test_the_name_of_a_token_is_its_kind_and_a_size_in_one_spelling(name: str, size: int | None) -> None:
+    assert token_of(name) == (None if size is None else (name.partition("/")[0], size))
 
 
 def test_timestamps_are_read_by_size_and_other_files_are_none(tmp_path: Path) -> None:
@@ -68,7 +73,7 @@ def test_timestamps_are_read_by_size_and_other_files_are_none(tmp_path: Path) ->
     (tmp_path / "timestamp").mkdir()
     for name in ("100.tsr", "9.tsr", ".9.tsr.tmp", "note.txt", "-1.tsr"):
         (tmp_path / "timestamp" / name).write_bytes(name.encode())
-    assert list(read_tokens(tmp_path).items()) == [(9, b"9.tsr"), (100, b"100.tsr")]
+    assert list(read_tokens(tmp_path)["timestamp"].items()) == [(9, b"9.tsr"), (100, b"100.tsr")]
 
 
 def test_an_anchor_that_nobody_provides_is_named_with_the_nearest_known_one(tmp_path: Path) -> None:

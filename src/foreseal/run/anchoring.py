@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from foreseal.chain.anchor import AnchorOptions
 from foreseal.chain.attest import attest_folder
 from foreseal.chain.authority import load_authority
+from foreseal.chain.ethereum import Chain
 from foreseal.chain.rfc3161 import Authority
+from foreseal.chain.state import block_of
 from foreseal.clock import LiveClock, format_instant
 from foreseal.errors import ForesealError
-from foreseal.seal.anchor import Anchor, Earliest, Place, Times, make_anchor
+from foreseal.seal.anchor import CHAIN, Anchor, Earliest, Place, Times, make_anchor, read_tokens
+from foreseal.seal.disk import write_file
 from foreseal.seal.outbox import FIRST_WAIT, Outbox, Parcel
 from foreseal.seal.reader import LogReader
 
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from foreseal.settings import AnchorTable
 
 OUTBOX = "anchors.db"
+BLOCKS = "blocks.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,10 @@ def anchor_log(project: Project, log: LogReader) -> list[Anchored]:
             outbox = _outbox(project, name)
             outbox.offer(log.signed, now(), table.every)
             if outbox.parcels(unfinished=True):
-                found += [_said(name, each) for each in outbox.work(_anchor(project, name, table), now)]
+                parcels = outbox.work(_anchor(project, name, table), now)
+                found += [_said(name, each) for each in parcels]
+                if name == CHAIN:
+                    _remember(project, [each.size for each in parcels if each.stage == "final"])
         except ForesealError as error:
             found.append(Anchored(name, log.size, "queued", why=f"{error.message} {error.hint}".strip()))
     return found
@@ -81,16 +89,25 @@ def authority(project: Project) -> Authority | None:
     return load_authority(table.options, project.folder) if table else None
 
 
-def sealing_times(project: Project) -> Times | None:
-    """When the log's entries were sealed: the earliest that witnesses and timestamps show.
+def believed_chain(project: Project) -> Chain | None:
+    """The chain that the settings name, if any, and the blocks of it that were final before."""
+    table = project.settings.seal.chain
+    if table is None:
+        return None
+    return replace(AnchorOptions.of(table.options).chain, blocks=frozenset(_blocks(project)))
 
-    None without witnesses: timestamps come at intervals, and do not say what came too late.
+
+def sealing_times(project: Project) -> Times | None:
+    """When the log's entries were sealed: the earliest that witnesses and anchors show.
+
+    None without witnesses: anchors come at intervals, and do not say what came too late.
     """
     sealing = project.sealing()
     if sealing is None:
         return None
     try:
-        return Earliest(sealing, attest_folder(project.log_folder, authority(project)).times)
+        found = attest_folder(project.log_folder, authority(project), chain=believed_chain(project))
+        return Earliest(sealing, found.times)
     except ForesealError:
         # What cannot be checked has no weight; the end of the run and `foreseal doctor` say what is wrong.
         return sealing
@@ -102,7 +119,23 @@ def make_anchors(project: Project) -> dict[str, Anchor]:
 
 
 def _anchor(project: Project, name: str, table: AnchorTable) -> Anchor:
-    return make_anchor(name, table.options, Place(project.folder, project.log_folder))
+    from foreseal.run.project import passphrase
+
+    return make_anchor(name, table.options, Place(project.folder, project.log_folder, passphrase()))
+
+
+def _remember(project: Project, sizes: list[int]) -> None:
+    """Keep the hashes of blocks that were final, so that no node has to be asked about them again."""
+    tokens, known = read_tokens(project.log_folder).get(CHAIN, {}), _blocks(project)
+    new = dict.fromkeys(block_of(tokens[size]) for size in sizes if size in tokens)
+    if new.keys() - set(known):
+        lines = "".join(f"{each}\n" for each in dict.fromkeys((*known, *new)))
+        write_file(project.folder / "store" / BLOCKS, lines.encode())
+
+
+def _blocks(project: Project) -> list[str]:
+    path = project.folder / "store" / BLOCKS
+    return path.read_text("ascii").split() if path.is_file() else []
 
 
 def _tables(project: Project) -> Mapping[str, AnchorTable]:

@@ -2,14 +2,15 @@
 
 An anchor takes checkpoints and gives references, by which it is asked later. Implementations live in
 `foreseal.chain`, and in packages that name theirs in the entry-point group ``foreseal.anchors``. What a
-timestamp authority answers is published beside the log, as ``timestamp/<size>.tsr``.
+timestamp authority answers, and what proves that a chain holds a checkpoint, is published beside the log, as
+``timestamp/<size>.tsr`` and ``chain/<size>.json``: tokens of two kinds.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -20,12 +21,17 @@ from foreseal.seal.box import Numbered
 from foreseal.seal.checkpoint import parse_index
 
 GROUP = "foreseal.anchors"
-BUILT_IN: Mapping[str, str] = {"timestamp": "foreseal.chain.authority:make_anchor"}
+BUILT_IN: Mapping[str, str] = {
+    "timestamp": "foreseal.chain.authority:make_anchor",
+    "chain": "foreseal.chain.anchor:make_anchor",
+}
 
-TIMESTAMP = "timestamp"
-SUFFIX = ".tsr"
+TIMESTAMP, CHAIN = "timestamp", "chain"
+SUFFIXES: Mapping[str, str] = {TIMESTAMP: ".tsr", CHAIN: ".json"}
 MAX_TOKEN = 1 << 16
 NOT_CHECKED = "timestamp present, not checked here"
+CHAIN_NOT_CHECKED = "chain anchor present, not checked here"
+UNCHECKED: Mapping[str, str] = {TIMESTAMP: NOT_CHECKED, CHAIN: CHAIN_NOT_CHECKED}
 
 State = Literal["pending", "included", "final", "lost"]
 
@@ -78,10 +84,14 @@ class Anchor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an anchor works: paths in its options are relative to ``project``, it may publish in ``log``."""
+    """Where an anchor works: paths in its options are relative to ``project``, it may publish in ``log``.
+
+    ``passphrase`` is that of keys in the project.
+    """
 
     project: Path
     log: Path
+    passphrase: bytes | None = field(default=None, repr=False)
 
 
 Factory = Callable[[Mapping[str, Any], Place], Anchor]
@@ -143,37 +153,57 @@ class Attested:
         return Anchored(self.found)
 
 
-# Checks timestamps (by size) of the log of an origin, given all of its entries from the first on.
-Attestor = Callable[[Mapping[int, bytes], str, Iterable[bytes]], Attested]
+# By kind, and by the size of the checkpoint that they are of. Nobody has checked them.
+Tokens = Mapping[str, Mapping[int, bytes]]
+
+# Checks the tokens of the log of an origin, given all of its entries from the first on.
+Attestor = Callable[[Tokens, str, Iterable[bytes]], Attested]
 
 
-def unchecked(tokens: Mapping[int, bytes], origin: str, entries: Iterable[bytes]) -> Attested:
+def unchecked(tokens: Tokens, origin: str, entries: Iterable[bytes]) -> Attested:
     """The attestor that checks nothing, and gives nothing weight."""
-    return Attested(notes=(NOT_CHECKED,)) if tokens else Attested()
+    return Attested(notes=tuple(UNCHECKED[kind] for kind in SUFFIXES if tokens.get(kind)))
 
 
-def token_path(size: int) -> str:
-    """Where the timestamp of the checkpoint of this size is published."""
-    return f"{TIMESTAMP}/{size}{SUFFIX}"
+def token_path(size: int, kind: str = TIMESTAMP) -> str:
+    """Where the token of the checkpoint of this size is published."""
+    return f"{kind}/{size}{SUFFIXES[kind]}"
 
 
-def token_size(name: str) -> int | None:
-    """The size that a path in a log's folder names, or None if it is not that of a timestamp."""
-    folder, _, file = name.partition("/")
+def token_of(name: str) -> tuple[str, int] | None:
+    """The kind and the size that a path in a log's folder names, or None if it is not that of a token."""
+    kind, _, file = name.partition("/")
+    suffix = SUFFIXES.get(kind)
+    if suffix is None or suffix not in file:
+        return None
     try:
-        return parse_index(file.removesuffix(SUFFIX)) if folder == TIMESTAMP and SUFFIX in file else None
+        return kind, parse_index(file.removesuffix(suffix))
     except Malformed:
         return None
 
 
-def read_tokens(folder: Path) -> Numbered:
-    """The timestamps beside a log, by size, smallest first. **Nobody has checked them.**"""
-    names = (path.relative_to(folder).as_posix() for path in (folder / TIMESTAMP).glob(f"*{SUFFIX}"))
-    sizes = (size for size in map(token_size, names) if size is not None)
-    return Numbered(sizes, lambda size: _read(folder / token_path(size)))
+def tokens_of(names: Iterable[str], read: Callable[[str], bytes]) -> Tokens:
+    """The tokens among the files of a log, each kind smallest size first; ``read`` gives a file's bytes."""
+    found: dict[str, list[int]] = {}
+    for name in names:
+        token = token_of(name)
+        if token is not None:
+            found.setdefault(token[0], []).append(token[1])
+    return {kind: Numbered(sizes, _reader(kind, read)) for kind, sizes in found.items()}
+
+
+def read_tokens(folder: Path) -> Tokens:
+    """The tokens beside a log."""
+    paths = (path for kind, suffix in SUFFIXES.items() for path in (folder / kind).glob(f"*{suffix}"))
+    names = (path.relative_to(folder).as_posix() for path in paths)
+    return tokens_of(names, lambda name: _read(folder / name))
+
+
+def _reader(kind: str, read: Callable[[str], bytes]) -> Callable[[int], bytes]:
+    return lambda size: read(token_path(size, kind))
 
 
 def _read(path: Path) -> bytes:
-    """A file, or the beginning of one that is too long to be a timestamp."""
+    """A file, or the beginning of one that is too long to be a token."""
     with path.open("rb") as file:
         return file.read(MAX_TOKEN + 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from foreseal.errors import Malformed, ProofError
 from foreseal.merkle import HASH_SIZE, leaf_hash
-from foreseal.seal.anchor import token_size
+from foreseal.seal.anchor import token_of
 from foreseal.seal.checkpoint import Checkpoint
 from foreseal.seal.cosigned import cosigned_size
 from foreseal.seal.disk import is_temporary, read_file
@@ -140,7 +140,7 @@ def audit_rest(audit: Audit, folder: Path, size: int, held: Collection[str]) -> 
     for name in sorted(_names(folder), key=lambda name: name.split("/")):
         if name in seen or name == CHECKPOINT:
             continue
-        if cosigned_size(name) is not None or token_size(name) is not None:
+        if cosigned_size(name) is not None or token_of(name) is not None:
             continue
         path = folder / name
         if is_temporary(path):

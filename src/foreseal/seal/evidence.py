@@ -12,7 +12,7 @@ from pathlib import Path
 
 from foreseal.errors import Malformed, ProofError, Tampered
 from foreseal.merkle import Frontier, leaf_hash
-from foreseal.seal.anchor import MAX_TOKEN, Attestor, Earliest, token_path, token_size, unchecked
+from foreseal.seal.anchor import MAX_TOKEN, Attestor, Earliest, Tokens, token_of, tokens_of, unchecked
 from foreseal.seal.box import Box, Numbered, open_box
 from foreseal.seal.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from foreseal.seal.cosigned import check_heads, cosigned_path, cosigned_size
@@ -56,7 +56,7 @@ def verify_evidence(
     """Check an evidence folder or zip: entries, completeness, every score, receipts. Offline.
 
     Needs no hash tiles. With ``targets``, entries about others are not judged, and may be left out.
-    ``attest`` checks timestamps; unless it is given they have no weight.
+    ``attest`` checks timestamps and chain anchors; unless it is given they have no weight.
     """
     policy = Policy.of(trust)
     try:
@@ -119,16 +119,16 @@ def _read_entries(box: Box, checkpoint: Checkpoint) -> list[bytes]:
     return entries
 
 
-def _tokens(box: Box) -> Numbered:
-    def read(size: int) -> bytes:
+def _tokens(box: Box) -> Tokens:
+    def read(name: str) -> bytes:
         try:
-            return box.read(token_path(size), MAX_TOKEN)
+            return box.read(name, MAX_TOKEN)
         except Malformed as error:
             if error.code == "container":
                 raise
             return b""
 
-    return Numbered((size for size in map(token_size, box.names) if size is not None), read)
+    return tokens_of(box.names, read)
 
 
 def _payloads(box: Box) -> PayloadReader:
@@ -241,7 +241,7 @@ def _seen(box: Box, checkpoint: Checkpoint) -> Iterator[str]:
     bundles = {tile_path(ENTRIES, index, width) for index, width in bundles_of(checkpoint.size)}
     known = bundles | {CHECKPOINT, *COPIES}
     rest = (name for name in box.names if name not in known and not _OTHERS.fullmatch(name))
-    unread = (name for name in rest if cosigned_size(name) is None and token_size(name) is None)
+    unread = (name for name in rest if cosigned_size(name) is None and token_of(name) is None)
     yield from line("files that are no part of evidence, and were not read", sorted(unread))
 
 

@@ -12,7 +12,9 @@ import stat
 from functools import lru_cache
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -37,7 +39,9 @@ def generate_key(path: Path, passphrase: bytes | None = None) -> Ed25519PrivateK
     return key
 
 
-def write_key(path: Path, key: Ed25519PrivateKey, passphrase: bytes | None = None) -> None:
+def write_key(
+    path: Path, key: Ed25519PrivateKey | EllipticCurvePrivateKey, passphrase: bytes | None = None
+) -> None:
     """Write a key to ``path`` (0600), durably, encrypted if there is a passphrase."""
     lock: KeySerializationEncryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
@@ -59,6 +63,14 @@ def write_key(path: Path, key: Ed25519PrivateKey, passphrase: bytes | None = Non
 
 def load_key(path: Path, passphrase: bytes | None = None) -> Ed25519PrivateKey:
     """Read a key. Raises `KeyMissing`, or `SetupError` if others can read it or the passphrase is wrong."""
+    key = load_pem(path, passphrase, hint="`foreseal init` makes the keys of a new project.")
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SetupError(f"{path} does not hold an Ed25519 key.")
+    return key
+
+
+def load_pem(path: Path, passphrase: bytes | None = None, *, hint: str) -> PrivateKeyTypes:
+    """A private key of whatever kind; raises as `load_key` does. ``hint`` says how one is made."""
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
@@ -66,23 +78,20 @@ def load_key(path: Path, passphrase: bytes | None = None) -> Ed25519PrivateKey:
     except FileNotFoundError:
         raise KeyMissing(
             f"there is no key at {path}.",
-            hint="Restore it from its backup; `foreseal init` makes the keys of a new project.",
+            hint=f"Restore it from its backup; {hint}",
         ) from None
     if os.name == "posix" and mode & 0o077:
         raise SetupError(f"{path} can be read by others (mode {mode:04o}).", hint=f"chmod 600 {path}")
     if len(pem) > MAX_PEM:
         raise SetupError(f"{path} is too large to be a key.")
     try:
-        key = load_pem_private_key(pem, passphrase)
+        return load_pem_private_key(pem, passphrase)
     except TypeError:
         wrong = "needs a passphrase" if passphrase is None else "has no passphrase, but one was given"
         raise SetupError(f"the key {path} {wrong}.") from None
     except ValueError:
         what = "cannot be read" if passphrase is None else "cannot be read with this passphrase"
         raise SetupError(f"the key {path} {what}.") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise SetupError(f"{path} does not hold an Ed25519 key.")
-    return key
 
 
 def public_bytes(key: Ed25519PrivateKey) -> bytes:

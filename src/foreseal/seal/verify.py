@@ -113,7 +113,8 @@ def verify_log(
 
     ``trust`` is a policy, or keys of logs; with witnesses in it, a quorum of them must have cosigned the
     checkpoint, and they say when forecasts were sealed. With ``targets``, entries about others are not
-    judged. ``attest`` checks the timestamps beside the log; unless it is given they have no weight.
+    judged. ``attest`` checks the timestamps and chain anchors beside the log; unless it is given
+    they have no weight.
     """
     policy = Policy.of(trust)
     try:
@@ -132,7 +133,7 @@ def verify_log(
     entries = audit.entries if sound else ()
     sealing, beside = check_heads(policy, head, kept, [leaf_hash(entry) for entry in entries] if kept else ())
     attested = attest(read_tokens(folder), head.checkpoint.origin, entries)
-    # Timestamps come at intervals: they can date what witnesses saw too late, and condemn nothing.
+    # Anchors come at intervals: they can date what witnesses saw too late, and condemn nothing.
     times = Earliest(sealing, attested.times) if policy.witnesses else None
     payloads, held = Payloads(folder), set[str]()
 
@@ -237,11 +238,9 @@ def _statements(
 
 
 def _in_time(track: Track, attested: Attested) -> str:
-    """How many forecasts are shown by timestamps alone to have existed before their deadline."""
+    """How many forecasts are shown by anchors alone to have existed before their deadline."""
     deadline, times = timedelta(seconds=track.declared.entry["deadline"]), attested.times
     said = [(track.cutoffs[seq], placed) for (_, seq), each in track.forecasts.items() for placed in each]
     dated = [(cutoff, times.time(placed.index)) for cutoff, placed in said]
     early = sum(at is not None and at <= cutoff + deadline for cutoff, at in dated)
-    return (
-        f"{track.name}: {early} of {len(said)} forecasts existed before their deadline, by timestamps alone"
-    )
+    return f"{track.name}: {early} of {len(said)} forecasts existed before their deadline, by anchors alone"
