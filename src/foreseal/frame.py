@@ -7,7 +7,7 @@ null or NaN means missing. Forecasts add ``cutoff`` and one column ``q0.1`` per 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,6 +33,8 @@ class Panel:
     (optional ``unique_id``, ``ds``, one numeric column each) exactly as known at the cutoff, where rows at
     and after the first step are values known in advance. ``timezone`` (IANA) is that of calendars.
     ``aligned`` may hold the panel's arrays (`foreseal.predict.grid.Grid`), so that they are made once.
+    ``vintages``, where values are revised, gives ``unique_id, ds, y, known_at``: every value known by the
+    cutoff, the superseded ones too, in the order of ``known_at``.
     """
 
     frame: pl.DataFrame
@@ -42,6 +44,7 @@ class Panel:
     covariates: pl.DataFrame | None = None
     timezone: str = "UTC"
     aligned: object = field(default=None, repr=False, compare=False)
+    vintages: Callable[[], pl.DataFrame] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         schema = self.frame.schema

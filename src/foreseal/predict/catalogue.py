@@ -29,13 +29,17 @@ MODELS = {
     "arima": "foreseal.predict.classic:ARIMA",
     "closed_form": "foreseal.predict.closed_form:ClosedForm",
     "pretrained": "foreseal.predict.pretrained:Pretrained",
+    "chronos": "foreseal.predict.foundation:Chronos",
+    "timesfm": "foreseal.predict.foundation:TimesFM",
     "lightgbm": "foreseal.predict.boost:LightGBM",
     "intermittent": "foreseal.predict.intermittent:Intermittent",
     "graph_ridge": "foreseal.predict.graph:GraphRidge",
+    "surveillance": "foreseal.predict.surveillance:Surveillance",
 }
 CLASSIFIERS = {
     "logistic": "foreseal.predict.classify:Logistic",
     "prevalence": "foreseal.predict.classify:Prevalence",
+    "scorecard": "foreseal.predict.scorecard:Scorecard",
 }
 
 

@@ -144,7 +144,9 @@ class Grid:
         lengths = frame.select(pl.col("unique_id").rle().struct.field("len")).to_series().to_numpy()
         each = starts.gather(np.repeat(np.arange(len(rows)), lengths))
         frame = frame.filter(pl.col("ds") < each)
-        earlier = replace(panel, frame=frame, covariates=None, start=None, cutoff=None, aligned=None)
+        earlier = replace(
+            panel, frame=frame, covariates=None, start=None, cutoff=None, aligned=None, vintages=None
+        )
         if panel.cutoff is not None or panel.start is not None:
             earlier = replace(earlier, start=starts[0], cutoff=starts[0])
         times = tuple(starts.to_list())

@@ -43,6 +43,11 @@ class Knowledge:
         """``unique_id, ds, y`` as known at ``cutoff``."""
         return self.store.as_of(dataset, cutoff, self.n[dataset]).select("unique_id", "ds", "y")
 
+    def vintages(self, dataset: str, cutoff: datetime) -> pl.DataFrame:
+        """``unique_id, ds, y, known_at`` of every value known at ``cutoff``, the superseded ones too."""
+        found = self.store.vintages(dataset, n=self.n[dataset], cutoff=cutoff)
+        return found.select("unique_id", "ds", "y", "known_at").sort("known_at", maintain_order=True)
+
     def features(self, dataset: str, cutoff: datetime) -> pl.DataFrame:
         """``case_id`` and the feature columns as known at ``cutoff``."""
         names = self.store.schema(dataset).features
@@ -77,6 +82,7 @@ class Knowledge:
             cutoff=cutoff,
             covariates=self.covariates(target.covariates, cutoff),
             timezone=self.timezone,
+            vintages=lambda: self.vintages(target.dataset, cutoff),
         )
 
 

@@ -269,12 +269,18 @@ class Store:
         return self._as_of(dataset, "labels", Where(ids, known=cutoff, n=n))
 
     def vintages(
-        self, dataset: str, part: str | None = None, *, n: int | None = None, ids: Sequence[str] | None = None
+        self,
+        dataset: str,
+        part: str | None = None,
+        *,
+        n: int | None = None,
+        ids: Sequence[str] | None = None,
+        cutoff: datetime | None = None,
     ) -> pl.DataFrame:
-        """Every value ever accepted, sorted by key, ``known_at`` and ``n``."""
+        """Every value ever accepted (known by ``cutoff``), sorted by key, ``known_at`` and ``n``."""
         number, schema = self._find(dataset)
         table = schema.part(part)
-        frame = self._read(number, schema, table, Where(ids, n=n))
+        frame = self._read(number, schema, table, Where(ids, known=cutoff, n=n))
         return frame.sort(*table.keys, "known_at", "n", pl.coalesce("claimed_at", "known_at"))
 
     def rejected(self, dataset: str) -> pl.DataFrame:
