@@ -37,6 +37,8 @@ from foreseal.predict.presets import Preset, find
 from foreseal.records import Forecast, quantile_column
 
 BASELINE = "seasonal_naive"
+# With ".statsforecast" behind it, a name is a key of a sealed entry, which takes 64 characters.
+MAX_NAME = 48
 # Windows without all their outcomes that are added where most series are short.
 SHORT_WINDOWS = 4
 
@@ -289,8 +291,14 @@ def check(h: int, quantiles: Sequence[float]) -> tuple[float, ...]:
 
 
 def member_name(model: str | Model) -> str:
-    """What a model is called in ``ran`` and in the cache: its expression, or the repr of an instance."""
-    return model.strip() if isinstance(model, str) else repr(model)
+    """What a model is called in ``ran`` and in the cache: as it calls itself, or else by its expression or the
+    repr of an instance, of which a long one gives way to its digest."""
+    made = catalogue.resolve(model) if isinstance(model, str) else model
+    full = model.strip() if isinstance(model, str) else repr(model)
+    short = full
+    if len(full) > MAX_NAME:
+        short = f"{full.partition('(')[0][:24]}-{hashlib.sha256(full.encode()).hexdigest()[:12]}"
+    return str(getattr(made, "called", short))
 
 
 def _makers(preset: Preset, models: Sequence[str | Model] | None, baseline: str) -> Makers:
@@ -305,7 +313,6 @@ def _makers(preset: Preset, models: Sequence[str | Model] | None, baseline: str)
     for model in wanted:
         if isinstance(model, str):
             makers[member_name(model)] = functools.partial(catalogue.resolve, model)
-            catalogue.resolve(model)
         elif isinstance(model, Model) and not isinstance(model, type):
             makers[member_name(model)] = functools.partial(copy.deepcopy, model)
         else:

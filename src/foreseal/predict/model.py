@@ -48,6 +48,15 @@ class Rolling(Protocol):
         ...
 
 
+@runtime_checkable
+class Trained(Protocol):
+    """A model that was trained before it saw data here, and says by whom and on what; optional."""
+
+    def origin(self) -> Mapping[str, str]:
+        """Digests, versions and seeds, to be sealed. Raises `ModelError` if the weights cannot be read."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Cases:
     """Subjects with features known at the cutoff and, where it is known by then, a label.

@@ -84,6 +84,19 @@ class Pretrained:
         return out, self._ran()
 
     def _ran(self) -> dict[str, str]:
+    def origin(self) -> dict[str, str]:
+        """See `foreseal.predict.model.Trained`."""
+        facts = load(self.weights).facts
+        plan = facts.get("plan", {})
+        return self._ran() | {
+            "seed": str(facts.get("seed", "")),
+            "batches": str(facts.get("batches", "")),
+            "series": str(facts.get("series", "")),
+            "plan": " ".join(f"{key}={plan[key]}" for key in sorted(plan)),
+            "training_log": str(facts.get("log_sha256", "")),
+            "torch": str(facts.get("torch", "")),
+        }
+
         network = load(self.weights)
         mixes = network.facts.get("mixes", [])
         return {

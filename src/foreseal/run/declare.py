@@ -131,8 +131,10 @@ def model_name(target: str, forecaster: str) -> str:
     return f"{target}/{forecaster}"
 
 
-def model_fields(name: str, spec: str) -> Fields:
-    """A forecaster's models: what they are called, and the digest of the code that runs them."""
+def model_fields(name: str, models: ModelsTable, kind: str) -> Fields:
+    """A forecaster's models: what they are called, the digest of the code that runs them, and what those that
+    were trained beforehand say of their weights. Raises `ModelError` where weights cannot be read."""
+    spec = ", ".join(models.members) or f"preset {models.preset}"
     return {
         "name": name,
         "spec": spec,
@@ -143,8 +145,23 @@ def model_fields(name: str, spec: str) -> Fields:
             "polars": version("polars"),
             "python": platform.python_version(),
         },
-        "parameters": {},
+        "parameters": origins(models) if kind == "series" else {},
     }
+
+
+def origins(models: ModelsTable) -> dict[str, str]:
+    """What the members say of the weights that they were trained to, ``member.key`` each."""
+    from foreseal.predict.catalogue import resolve
+    from foreseal.predict.engine import member_name
+    from foreseal.predict.model import Trained
+    from foreseal.predict.presets import find
+
+    found: dict[str, str] = {}
+    for member in models.members or find(models.preset).members:
+        model = resolve(member)
+        if isinstance(model, Trained):
+            found |= {f"{member_name(member)}.{key}": value for key, value in model.origin().items()}
+    return found
 
 
 def code_digest() -> str:

@@ -140,9 +140,14 @@ class Session:
             for forecaster in (*target.forecasters, BASELINE):
                 models = declare.models_of(settings, target.name, forecaster)
                 name = declare.model_name(target.name, forecaster)
-                spec = ", ".join(models.members) or f"preset {models.preset}"
-                fields = declare.model_fields(name, spec)
-                if not _same(self.history.models.get(name), fields):
+                known = self.history.models.get(name)
+                try:
+                    fields = declare.model_fields(name, models, target.kind)
+                except UsageError:
+                    if known is None:
+                        raise
+                    continue  # its forecasts fail for the same reason, and say so
+                if not _same(known, fields):
                     desk.say("model", fields)
         for name, target in self.targets.items():
             mode, known = settings.clock.mode, self.history.targets.get(name)

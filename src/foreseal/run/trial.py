@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from foreseal.clock import LiveClock
 from foreseal.errors import DataError, SettingsError
 from foreseal.frame import infer_frequency
-from foreseal.predict.catalogue import resolve, resolve_classifier
+from foreseal.predict.catalogue import resolve_classifier
 from foreseal.predict.grid import Grid
 from foreseal.run import declare
 from foreseal.run.forecasting import Knowledge
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 
 def try_target(session: Session, target: Target) -> None:
-    """Raise `UsageError` if the models of a target do not exist, or its steps are not those of its data.
+    """Raise `UsageError` if a target's models do not exist or lack their weights, or its data step otherwise.
 
     The data are those known now, or at its last cutoff; where there are none yet, only the models are tried.
     """
     for forecaster in (*target.forecasters, BASELINE):
-        for member in declare.models_of(session.project.settings, target.name, forecaster).members:
-            if target.kind == "cases" and forecaster != BASELINE:
+        models = declare.models_of(session.project.settings, target.name, forecaster)
+        if target.kind == "series":
+            declare.origins(models)
+        elif forecaster != BASELINE:
+            for member in models.members:
                 resolve_classifier(member)
-            elif target.kind == "series":
-                resolve(member)
     if target.kind == "cases" or target.freq is None:
         return
     names = list(dict.fromkeys((target.dataset, *target.covariates)))
