@@ -96,3 +96,70 @@ def policy_command(folder: str, here: str, as_json: bool) -> None:
     if not as_json:
         click.echo(policy, nl=False)
     Terminal(as_json).result({"policy": policy})
+
+
+@command.command("account")
+@click.option("-C", "--project", "here", default="", type=click.Path(), help="Project folder.")
+@json_option
+@click.pass_obj
+def account_command(folder: str, here: str, as_json: bool) -> None:
+    """Make the account that pays for anchors on a chain, and print its address.
+
+    The key goes to the file that chain in [seal] names (keys/chain.pem), readable by you alone. Use the
+    account for this log and nothing else, and send it what some anchors cost.
+    """
+    from foreseal.run import Project
+    from foreseal.run.chain import make_account
+
+    terminal = Terminal(as_json)
+    path, address = make_account(Project.open(here or folder))
+    terminal.say(f"Made the account {address}, its key in {path}.")
+    terminal.say("It pays for anchors: send it some of the chain's coin. Back up the key; whoever has it can")
+    terminal.say("spend what the account has and anchor in its name, and nobody else ever can.")
+    terminal.result({"address": address, "key": str(path)})
+
+
+@command.command("deploy")
+@click.option("-C", "--project", "here", default="", type=click.Path(), help="Project folder.")
+@click.option("--wait", default=60, show_default=True, help="Seconds to wait for the block.")
+@json_option
+@click.pass_obj
+def deploy_command(folder: str, here: str, wait: int, as_json: bool) -> None:
+    """Put the contract Anchor on the chain that [seal] names, and print its address.
+
+    Once for everybody who shares it: a contract holds the checkpoints of any number of logs.
+    """
+    from foreseal.run import Project
+    from foreseal.run.chain import deploy
+
+    terminal = Terminal(as_json)
+    address = deploy(Project.open(here or folder), wait)
+    terminal.say(f"The contract is {address}. Write it into chain in [seal]:")
+    terminal.say(f'  contract = "{address}"')
+    terminal.say("Then claim the log's name there: foreseal seal claim")
+    terminal.result({"contract": address})
+
+
+@command.command("claim")
+@click.option("-C", "--project", "here", default="", type=click.Path(), help="Project folder.")
+@click.option(
+    "--unproven", is_flag=True, help="Do not promise that each anchor proves to extend the last."
+)
+@click.option("--wait", default=60, show_default=True, help="Seconds to wait for the block.")
+@json_option
+@click.pass_obj
+def claim_command(folder: str, here: str, unproven: bool, wait: int, as_json: bool) -> None:
+    """Claim the log's name at the contract that [seal] names, for the project's account.
+
+    Who claims a name first owns it for good, so claim it before you publish the log. From then on the
+    contract takes no smaller size under it, and, unless --unproven, nothing that does not extend what it
+    holds: a second history of this log cannot be anchored any more. That promise cannot be taken back.
+    """
+    from foreseal.run import Project
+    from foreseal.run.chain import claim
+
+    terminal = Terminal(as_json)
+    head = claim(Project.open(here or folder), proven=not unproven, wait=wait)
+    proven = "each anchor proves that it extends the last" if head.proven else "without proofs"
+    terminal.say(f"The name is claimed by {head.owner}, {proven}.")
+    terminal.result({"owner": head.owner, "proven": head.proven, "size": head.size})

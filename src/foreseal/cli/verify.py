@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Certificates (PEM) of a timestamp authority that you trust.",
 )
+@click.option(
+    "--chain",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file (TOML) that names the chain and the contract that you trust.",
+)
 @click.option("--target", "targets", multiple=True, help="Judge this target only; may be repeated.")
 @project_option
 @json_option
@@ -33,6 +38,7 @@ def command(
     keys: tuple[str, ...],
     policy: Path | None,
     tsa: Path | None,
+    chain: Path | None,
     targets: tuple[str, ...],
     folder: str,
     as_json: bool,
@@ -44,12 +50,12 @@ def command(
     the project in the current folder is checked: every file of its log, every signature, every score
     recomputed, every receipt.
 
-    Trust comes from you: --key, --policy, --tsa, or inside a project its settings. Without a key the answer
-    is that the evidence is consistent, but by a key you have not named, and the exit code is 1.
+    Trust comes from you: --key, --policy, --tsa, --chain, or inside a project its settings. Without a key the
+    answer is that the evidence is consistent, but by a key you have not named, and the exit code is 1.
     """
     terminal = Terminal(as_json)
     trusted = _trusted(keys, policy, folder, paths)
-    attest = _attestor(tsa, folder, paths, outside=bool(keys or policy))
+    attest = _attestor(tsa, chain, folder, paths, outside=bool(keys or policy))
     if paths:
         found = {
             str(path): _check(path, trusted, attest, targets) for given in paths for path in _files(given)
@@ -89,27 +95,36 @@ def _trusted(keys: tuple[str, ...], policy: Path | None, folder: str, paths: tup
     return trusted
 
 
-def _attestor(tsa: Path | None, folder: str, paths: tuple[Path, ...], *, outside: bool) -> Attestor:
-    """Who checks timestamps: by --tsa, or where the project's settings are trusted, by what they name."""
+def _attestor(
+    tsa: Path | None, chain: Path | None, folder: str, paths: tuple[Path, ...], *, outside: bool
+) -> Attestor:
+    """Who checks timestamps and chain anchors: by what is named here, else, where the project's settings are
+    trusted, by what they name."""
     from foreseal.clock import LiveClock
     from foreseal.errors import MissingExtra
     from foreseal.seal.anchor import unchecked
     from foreseal.settings import FILE_NAME
 
     inside = not outside and (not paths or (Path(folder) / FILE_NAME).is_file())
-    if tsa is None and not inside:
+    if tsa is None and chain is None and not inside:
         return unchecked
+    from foreseal.chain import contract, rfc3161
     from foreseal.chain.attest import attestor
-    from foreseal.chain.rfc3161 import EXTRA, Authority, available
+    from foreseal.chain.ethereum import Chain
 
-    if tsa is not None:
-        if not available():
-            raise MissingExtra(EXTRA, "--tsa")
-        return attestor(Authority.load(tsa), LiveClock().now())
-    from foreseal.run import Project
-    from foreseal.run.anchoring import authority
+    if tsa is not None and not rfc3161.available():
+        raise MissingExtra(rfc3161.EXTRA, "--tsa")
+    if chain is not None:
+        contract.need("--chain")
+    authority = rfc3161.Authority.load(tsa) if tsa is not None else None
+    believed = Chain.load(chain) if chain is not None else None
+    if inside:
+        from foreseal.run import Project, anchoring
 
-    return attestor(authority(Project.open(folder)), LiveClock().now())
+        project = Project.open(folder)
+        authority = authority or anchoring.authority(project)
+        believed = believed or anchoring.believed_chain(project)
+    return attestor(authority, LiveClock().now(), believed)
 
 
 def _files(given: Path) -> list[Path]:
