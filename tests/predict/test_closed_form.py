@@ -84,6 +84,14 @@ def test_counts_that_rest_at_zero_do_not_go_below():
     assert q[..., -1].max() >= 1.0
 
 
+def test_what_came_near_zero_and_was_never_below_does_not_go_below():
+    cases = np.array([900.0, 1200, 700, 1500, 800, 1100, 600, 300, 90, 40, 12, 25])
+    assert quantiles(long_frame("a", cases), 6).min() >= 0.0
+    # Far from zero, the sign of what comes is open.
+    assert quantiles(long_frame("a", 300 + np.cumsum(np.full(40, -7.0)) + cases[:1] / 9), 12).min() < 120.0
+    assert quantiles(long_frame("a", np.linspace(30, 4, 20)), 12).min() < 0.0
+
+
 def test_series_of_all_lengths_share_a_panel():
     rng = np.random.default_rng(2)
     frame = pl.concat(long_frame(f"s{n}", 10 + rng.normal(size=n)) for n in (3, 40, 65, 200, 700, 1500))

@@ -40,6 +40,8 @@ GROWTH_ERRORS = 24.0
 TRIM = 0.4
 # Equal values below which a series that never changed is worth a warning.
 FEW_EQUAL = 24
+# A share of its highest value: what came that near zero and was never below cannot be.
+NEAR_ZERO = 0.05
 # How far the spread follows its phase's.
 PHASE = 0.5
 
@@ -157,10 +159,12 @@ def refuse_seasons(seasons: tuple[int, ...] | None) -> None:
 
 
 def within(values: FloatArray, y: FloatArray, known: Stage) -> FloatArray:
-    """Quantiles kept finite, and at or above zero where a series rests at zero and was never below."""
-    low = np.where(np.isfinite(y), y, np.inf).min(axis=1)
-    rests = (low == 0.0) & ((y == 0.0).sum(axis=1) >= 2)
-    values = np.where(rests[:, None, None], np.maximum(values, 0.0), values)
+    """Quantiles kept finite, and at or above zero where a series came near zero and was never below."""
+    seen = np.isfinite(y)
+    low, high = np.where(seen, y, np.inf).min(axis=1), np.where(seen, y, -np.inf).max(axis=1)
+    rests = np.flatnonzero((low >= 0.0) & (low <= NEAR_ZERO * high))
+    if len(rests):
+        values[rests] = np.maximum(values[rests], 0.0)
     limit = np.finfo(np.float64).max / 4.0
     return np.clip(values, -limit, limit)
 

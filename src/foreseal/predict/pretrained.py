@@ -28,6 +28,7 @@ from foreseal.predict.closed_form import (
     warn_if_certain,
     within,
 )
+from foreseal.predict.decomposition import Float32
 from foreseal.predict.features import LOCAL, timing
 from foreseal.predict.grid import FloatArray, Grid, IntArray
 from foreseal.predict.network import Network
@@ -83,7 +84,6 @@ class Pretrained:
         warn_if_certain(self, grid)
         return out, self._ran()
 
-    def _ran(self) -> dict[str, str]:
     def origin(self) -> dict[str, str]:
         """See `foreseal.predict.model.Trained`."""
         facts = load(self.weights).facts
@@ -97,6 +97,7 @@ class Pretrained:
             "torch": str(facts.get("torch", "")),
         }
 
+    def _ran(self) -> dict[str, str]:
         network = load(self.weights)
         mixes = network.facts.get("mixes", [])
         return {
@@ -140,15 +141,17 @@ def view(
     mixture in the series' own units, and what the stage knows."""
     known = stage(y, steps, periods)
     z = at_levels(_beyond(network, known, steps), network.levels, levels)
-    out = known.centre[:, None, None] + known.scale[:, None, None] * z
-    out = np.where(known.constant[:, None, None], known.centre[:, None, None], out)
+    out: FloatArray = z * known.scale[:, None, None]
+    out += known.centre[:, None, None]
+    out[known.constant] = known.centre[known.constant, None, None]
     size = np.abs(known.residuals)
-    count = np.isfinite(size).sum(axis=(1, 2))
-    error = np.nan_to_num(size, nan=0.0).sum(axis=(1, 2)) / np.maximum(count, 1)
+    some = np.isfinite(size)
+    count = some.sum(axis=(1, 2))
+    error = np.where(some, size, np.float32(0.0)).sum(axis=(1, 2), dtype=np.float64) / np.maximum(count, 1)
     return out, np.where(count > 0, error, known.unit) * known.scale, known
 
 
-def _beyond(network: Network, known: Stage, steps: IntArray) -> FloatArray:
+def _beyond(network: Network, known: Stage, steps: IntArray) -> Float32:
     """Quantiles (B, S, own levels) in z units, also for steps beyond those that the network was trained on.
 
     There the candidates are those of the step itself; the network weighs them as it does at its last step.
@@ -157,7 +160,7 @@ def _beyond(network: Network, known: Stage, steps: IntArray) -> FloatArray:
     """
     last = network.steps
     if steps[-1] <= last:
-        return network(known).astype(np.float64)
+        return network(known)
     far = steps > last
     local = known.local.copy()
     for name, values in timing(np.full(int(far.sum()), last), known.span, known.horizon).items():
@@ -174,18 +177,28 @@ def _beyond(network: Network, known: Stage, steps: IntArray) -> FloatArray:
     return out
 
 
-def at_levels(z: FloatArray, own: Sequence[float], levels: FloatArray) -> FloatArray:
+def at_levels(z: Float32, own: Sequence[float], levels: FloatArray) -> FloatArray:
     """Quantiles at other levels: straight lines over the normal distribution's quantiles, also beyond the
     outermost."""
-    if list(own) == levels.tolist():
-        return z.astype(np.float64)
+    low, share = _between(tuple(own), tuple(levels.tolist()))
+    below = z.take(low, axis=2).astype(np.float64)
+    between = np.flatnonzero(share)
+    if len(between):
+        above = z.take(low[between] + 1, axis=2)
+        below[:, :, between] += share[between] * (above - below[:, :, between])
+    return below
+
+
+@functools.lru_cache(maxsize=16)
+def _between(own: tuple[float, ...], levels: tuple[float, ...]) -> tuple[IntArray, FloatArray]:
+    """The level of ``own`` from which each of ``levels`` is reached, and the share of the way to the next."""
     normal = NormalDist()
     at = np.array([normal.inv_cdf(level) for level in own])
-    wanted = np.array([normal.inv_cdf(float(level)) for level in levels])
+    wanted = np.array([normal.inv_cdf(level) for level in levels])
     low = np.clip(np.searchsorted(at, wanted, side="right") - 1, 0, len(at) - 2)
     share = (wanted - at[low]) / (at[low + 1] - at[low])
-    out: FloatArray = z[:, :, low] * (1.0 - share) + z[:, :, low + 1] * share
-    return out
+    # The last of its own is reached as such.
+    return np.where(share == 1.0, low + 1, low), np.where(share == 1.0, 0.0, share)
 
 
 def _share(error: FloatArray, other: FloatArray) -> FloatArray:
