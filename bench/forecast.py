@@ -17,7 +17,7 @@ import json
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from foreseal.predict.cross_validation import cross_validation
 from foreseal.predict.engine import BASELINE
 from foreseal.predict.grid import FloatArray
 from foreseal.predict.leaderboard import leaderboard
+from foreseal.predict.presets import PRESETS
 
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 CHOSEN, ORACLE = "statistical, chosen", "statistical, best"
@@ -168,6 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=int, default=1, help="take each K-th series of large panels")
     parser.add_argument("--presets", default="fast,balanced")
     parser.add_argument("--models", default="", help="models alone, separated by semicolons")
+    parser.add_argument("--members", default="", help="an ensemble of these, separated by semicolons")
     parser.add_argument("--against", default="")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the contestants' forecasts there")
     parser.add_argument("--json", action="store_true")
@@ -176,6 +178,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("give --frame and --h, or --panel")
     split = [[name for name in text.split(",") if name] for text in (given.presets, given.against)]
     models = [name for name in given.models.split(";") if name]
+    if given.members:
+        # Combined, guarded and calibrated as `best` is, under the members' names.
+        members = tuple(given.members.split(";"))
+        split[0].append(" + ".join(members))
+        PRESETS[split[0][-1]] = replace(PRESETS["best"], members=members)
     judged = []
     try:
         if given.frame:

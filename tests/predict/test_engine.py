@@ -119,7 +119,7 @@ def test_a_warm_cache_gives_the_same_bytes_as_a_cold_one():
     assert {type(forecast) for forecast in past.values()} == {Forecast}
     fitted = len(past)
     predict_at(panel_at, START + timedelta(days=42), 24, LEVELS, past=past, windows=5)
-    assert len(past) == fitted + 4
+    assert len(past) == fitted + 3
 
 
 def test_the_digest_changes_with_any_outcome_that_calibrates():
@@ -136,7 +136,7 @@ def test_the_digest_changes_with_any_outcome_that_calibrates():
 
 def test_what_ran_is_told_in_words():
     ran = predict_at(two_clocks(ROWS), START + timedelta(days=40), 24, LEVELS, windows=10).ran
-    assert ran["members"] == "seasonal_naive closed_form pretrained ridge"
+    assert ran["members"] == "seasonal_naive pretrained ridge"
     assert ran["windows"] == "weights=4 guard=2 calibration=4"
     assert ran["calibrated"] == "yes"
     assert ran["bounds"] == "[0, inf)"

@@ -23,7 +23,7 @@ from foreseal.predict.grid import FloatArray
 # together, of all series' weights for a single one, of all series' skill when the guard judges a single one.
 PLAIN_PRIOR = 5.0
 BASELINE_SHARE = 0.1
-POOLED_PRIOR = 6.0
+POOLED_PRIOR = 12.0
 GUARD_PRIOR = 12.0
 # The guard tolerates a loss this small, which chance alone brings about.
 GUARD_MARGIN = 0.02

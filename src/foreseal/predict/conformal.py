@@ -20,7 +20,7 @@ from foreseal.predict.empirical import quantiles as empirical
 from foreseal.predict.grid import FloatArray
 
 # With this many windows the moves are made by half; with far fewer hardly, for a quantile of few is a guess.
-HALF = 10.0
+HALF = 20.0
 # Windows that the prior is worth: of all steps' moves for a block of steps, of all series' moves for one.
 BLOCK_PRIOR = 40.0
 SERIES_PRIOR = 25.0

@@ -20,8 +20,8 @@ class Preset:
 
 PRESETS = {
     "fast": Preset(("closed_form",), 20, 3),
-    "balanced": Preset(("closed_form", "pretrained", "ridge"), 60, 6),
-    "best": Preset(("closed_form", "pretrained", "ridge", "theta"), 30, 6),
+    "balanced": Preset(("pretrained", "ridge"), 60, 6),
+    "best": Preset(("pretrained", "ridge", "theta"), 30, 6),
 }
 
 
