@@ -20,6 +20,7 @@ ENTRY_POINTS = "foreseal.sources"
 BUILT_IN: Mapping[str, str] = {
     "csv": "foreseal.collect.csv:CsvSource",
     "parquet": "foreseal.collect.parquet:ParquetSource",
+    "vintages": "foreseal.collect.vintages:Vintages",
 }
 
 
