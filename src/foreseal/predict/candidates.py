@@ -67,7 +67,7 @@ def candidates(rows: Histories, fits: Fits, steps: Ints) -> Float32:
     out = np.empty((count, len(CANDIDATES), len(steps)), np.float32)
     first, second = rows.season[:, 0][:, at], rows.season[:, 1][:, at]
     season = first + second
-    sums = np.stack([damping(k, h) for k in LINES])
+    sums = damping(LINES, h)
     slopes = lines.slope[:, [LINES.index(j) for j in ANCHORED], None]
     filled = 0
 
@@ -127,7 +127,7 @@ def log_candidates(rows: Histories, lines: Lines, drift: Float32, steps: Ints) -
     last = lines.last[:, None, None]
     levels = lines.levels[:, [LEVELS.index(j) for j in LOG_LEVELS], None]
     flat = np.zeros((1, 1, len(h)), np.float32)
-    sums = np.stack([damping(k, h) for k in LOG_DAMPED])
+    sums = damping(LOG_DAMPED, h)
     blocks = [
         last + flat,
         levels + flat,

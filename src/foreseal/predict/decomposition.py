@@ -174,7 +174,7 @@ def _detrended(x: Float32, span: Ints, period: int) -> Float32:
     # middle[:, k] is centred at column half + k.
     width = columns - 2 * half
     begin = columns - span
-    full = np.clip(begin, 0, width - 1)
+    full = np.minimum(np.maximum(begin, 0), width - 1)
     row = np.arange(rows)
     first, last = middle[row, full], middle[:, -1].copy()
     back = np.maximum(np.minimum(period, width - 1 - full), 1)

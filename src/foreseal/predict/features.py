@@ -222,7 +222,8 @@ def _quantiles(values: Float32, levels: tuple[float, ...]) -> Float32:
     low = place.astype(np.int64)
     high = np.minimum(low + 1, np.maximum(count - 1, 0)[:, None])
     share = place - low
-    below, above = np.take_along_axis(ordered, low, axis=1), np.take_along_axis(ordered, high, axis=1)
+    row = np.arange(len(values))[:, None]
+    below, above = ordered[row, low], ordered[row, high]
     out = below * (1.0 - share) + above * share
     return np.where(count[:, None] > 0, out, 0.0).astype(np.float32)
 

@@ -148,16 +148,17 @@ def _simple(count: int, rows: Ints, lines: Lines, path: Float32) -> Float32:
     out[rows, 0] = lines.last[:, None]
     out[rows, 1:5] = lines.levels[:, [LEVELS.index(k) for k in (2, 8, 32, 128)], None]
     at = LINES.index(32)
-    sums = damping(32, np.arange(1, reach + 1, dtype=np.float32))
+    sums = damping((32,), np.arange(1, reach + 1, dtype=np.float32))[0]
     out[rows, 5] = lines.value[:, at, None] + lines.slope[:, at, None] * sums
     out[rows, 6] = lines.levels[:, -1:] + path
     return out
 
 
-def damping(half_life: int, h: Float32) -> Float32:
-    """Sum of phi^1 .. phi^h, where phi halves a slope in ``half_life`` steps."""
-    phi = 0.5 ** (1.0 / half_life)
-    out: Float32 = (phi * (1.0 - phi**h) / (1.0 - phi)).astype(np.float32)
+def damping(half_lives: tuple[int, ...], h: Float32) -> Float32:
+    """Sums of phi^1 .. phi^h (half-lives, steps), where phi halves a slope in so many steps."""
+    exact = 0.5 ** (1.0 / np.array(half_lives)[:, None])
+    phi = exact.astype(np.float32)
+    out: Float32 = phi * (np.float32(1.0) - phi**h) / (1.0 - exact).astype(np.float32)
     return out
 
 
@@ -177,11 +178,19 @@ def _weights(length: int) -> Float32:
 def _median(rest: Float32, span: Ints, width: int) -> Float32:
     """Median of the last ``width`` values, or of as many as there are."""
     tail = rest[:, -width:]
-    out = np.median(tail, axis=1)
-    for k in np.unique(span[span < tail.shape[1]]):
+    out = _middle(tail)
+    fewer = span[span < tail.shape[1]]
+    for k in np.unique(fewer) if len(fewer) else ():
         short = np.flatnonzero(span == k)
-        out[short] = np.median(tail[short, -k:], axis=1) if k else 0.0
-    return out.astype(np.float32)
+        out[short] = _middle(tail[short, -k:]) if k else 0.0
+    return out
+
+
+def _middle(values: Float32) -> Float32:
+    """The median of each row."""
+    ordered, width = np.sort(values, axis=1), values.shape[1]
+    out: Float32 = np.float32(0.5) * (ordered[:, (width - 1) // 2] + ordered[:, width // 2])
+    return out
 
 
 def _autoregressions(

@@ -125,6 +125,10 @@ def take_apart(
 
 def _alike(periods: Ints) -> Iterator[tuple[Ints, tuple[int, int, int]]]:
     """Groups of rows with the same periods."""
+    if (periods == periods[:1]).all():
+        if len(periods):
+            yield np.arange(len(periods)), (int(periods[0, 0]), int(periods[0, 1]), int(periods[0, 2]))
+        return
     kinds, inverse = np.unique(periods, axis=0, return_inverse=True)
     order = np.argsort(inverse.ravel(), kind="stable")
     bounds = np.searchsorted(inverse.ravel()[order], np.arange(len(kinds) + 1))

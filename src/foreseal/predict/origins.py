@@ -31,7 +31,8 @@ def cut(x: Float32, offsets: Ints) -> Float32:
     batch, length = x.shape
     most = int(offsets.max(initial=0))
     padded = np.concatenate([np.zeros((batch, most), x.dtype), x], axis=1)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, length, axis=1)
+    across, along = padded.strides
+    windows = np.ndarray((batch, most + 1, length), x.dtype, padded, strides=(across, along, along))
     start = most - np.concatenate([np.zeros((1, batch), np.int64), offsets])
     out: Float32 = windows[np.arange(batch), start].reshape(-1, length)
     return out
@@ -95,7 +96,7 @@ class Backtest:
         errors = sums.sum(axis=2) / np.maximum(total, 1.0)
         errors = np.where(total > 0.0, errors, unit[:, None]).astype(np.float32)
         by_third = ((sums + errors[:, :, None]) / (counts + 1.0)).transpose(0, 2, 1)
-        middle = np.median(errors, axis=1)
+        middle = np.sort(errors, axis=1)[:, errors.shape[1] // 2]
         # What every candidate errs by at least, so that a perfect one does not rule out all others.
         best = np.where(valid, errors, np.float32(np.inf)).min(axis=1, keepdims=True)
         relative = (errors - best) / (best + 0.05 * unit[:, None])

@@ -92,8 +92,11 @@ def stage(
     unknown = (told < 0).any(axis=1)
     if unknown.any():
         told[unknown] = detect(values[unknown])
-    order = np.lexsort(told.T)
     rows = max(32, CHUNK // values.shape[1])
+    if 0 < len(values) <= rows and (told == told[:1]).all():
+        with np.errstate(all="ignore"):
+            return _chunk(values, ahead, told, origins)
+    order = np.lexsort(told.T)
     joined: dict[str, NDArray[np.generic]] = {}
     with np.errstate(all="ignore"):
         for k in range(0, max(len(values), 1), rows):
@@ -225,7 +228,7 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
 
 def _largest(y: Floats) -> Floats:
     """The largest absolute value of each row, 1 where there is none: keeps squares and sums in range."""
-    size = np.nan_to_num(np.abs(y), nan=0.0).max(axis=1, initial=0.0)
+    size = np.fmax.reduce(np.abs(y), axis=1, initial=0.0)
     return np.where(size > 0.0, size, 1.0)
 
 
@@ -259,7 +262,7 @@ def _logarithms(level: Floats) -> tuple[Flags, Floats]:
     low = np.where(finite, recent, np.inf).min(axis=1)
     high = np.where(finite, recent, -np.inf).max(axis=1)
     count = finite.sum(axis=1)
-    everywhere = np.nanmin(np.where(np.isfinite(level), level, np.inf), axis=1) > 0.0
+    everywhere = np.where(np.isfinite(level), level, np.inf).min(axis=1) > 0.0
     ok = everywhere & (count >= 4) & (high > 1.1 * low) & (high < 1e9 * low)
     logs = np.where(finite & ok[:, None], np.log(np.where(finite & ok[:, None], recent, 1.0)), 0.0)
     return ok, logs.sum(axis=1) / np.maximum(count, 1)
