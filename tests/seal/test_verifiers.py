@@ -45,7 +45,8 @@ VECTORS = tuple(vectors())
 LISTED = re.compile(
     "missed deadlines|second forecasts|reveals after the score|revised outcomes|cutoffs not settled|"
     "outcomes with values not known|second scores of one outcome|targets declared again|"
-    "entries set aside by a revocation|outcome values were known before the forecast was sealed|"
+    "entries set aside by a revocation|agreements signed by all of their parties|"
+    "outcome values were known before the forecast was sealed|"
     "cutoffs settled, each score recomputed|forecasts due|of the baseline, over|"
     "receipts that prove entries of this log|files that are no part of evidence"
 )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import ledger as ledgers
@@ -35,6 +36,7 @@ from forging import (
 
 from foreseal.merkle import leads_to, leaf_hash
 from foreseal.seal import jcs
+from foreseal.seal.agreement import Agreement
 from foreseal.seal.checkpoint import Checkpoint
 from foreseal.seal.identity import sign_rotation
 from foreseal.seal.keys import author_id, public_bytes
@@ -1007,6 +1009,70 @@ def _identities(log: Forged) -> Iterator[Vector]:
         "an erasure of an unknown dataset", _inserted(log, end, {**erasure, "dataset": "x"}), "reference"
     )
     assert set(KEYS) >= {author, stranger, key}
+    yield from _agreements(log, following)
+
+
+def _agreements(log: Forged, following: Ed25519PrivateKey) -> Iterator[Vector]:
+    """``following`` is the key that takes the place of the author's."""
+    author, stranger = (author_id(public_bytes(key)) for key in (AUTHOR, STRANGER))
+    common = {name: log.bodies()[0][name] for name in ("v", "author", "at")}
+    terms = b"120 crates, handed over"
+
+    def agreed(*keys: Ed25519PrivateKey, name: str = "hand-over") -> Body:
+        parties = {f"party {i}": author_id(public_bytes(key)) for i, key in enumerate(keys)}
+        found = Agreement.of(name, terms, ledgers.AT, parties)
+        for key in keys:
+            found = found.signed(key)
+        return {**common, "kind": "agreement", **found.fields}
+
+    def edited(body: Body, at: int, **changes: object) -> Body:
+        parties = [{**each, **changes} if i == at else each for i, each in enumerate(body["parties"])]
+        return {**body, "parties": parties}
+
+    def story(name: str, body: Body, code: str, more: Mapping[str, bytes] = MappingProxyType({})) -> Vector:
+        forged = _inserted(log, len(log.entries), body)
+        level = "none" if code else "identities"
+        return Vector(f"agreement: {name}", "folder", {**forged.files(), **more}, level=level, code=code)
+
+    both = agreed(AUTHOR, STRANGER)
+    payload = "payload/sha256/" + sha256(terms).hexdigest()
+    yield story("signed by both, its terms kept", both, "")
+    yield story("signed by both, its terms shown", both, "", {payload: terms})
+    yield story("other terms shown", both, "payload-differs", {payload: terms[:-1] + b"."})
+    yield story("shorter terms shown", both, "payload-differs", {payload: terms[:-1]})
+    yield story("of three, in a name of many", agreed(AUTHOR, STRANGER, following, name="甲, 乙"), "")
+    others = agreed(STRANGER, following)
+    yield story("between others", others, "rule")
+    yield story("with oneself", agreed(AUTHOR), "fields")
+    yield story("of nobody", {**both, "parties": []}, "fields")
+    yield story("with too many", {**both, "parties": both["parties"] * 9}, "fields")
+    yield story("in another order", {**both, "parties": both["parties"][::-1]}, "fields")
+    yield story("under one name", edited(both, 0, name=both["parties"][1]["name"]), "fields")
+    yield story("without a signature", edited(both, 1, signature=""), "fields")
+    for at in (0, 1):
+        swapped = both["parties"][1 - at]["signature"]
+        yield story(f"signature {at} by the other", edited(both, at, signature=swapped), "signature")
+        yield story(f"party {at} renamed", edited(both, at, name="somebody"), "signature")
+    yield story("at another time", {**both, "made": "2024-01-01T00:00:00Z"}, "signature")
+    yield story("under another name", {**both, "name": "hand-over 2"}, "signature")
+    size = {**both["terms"], "size": both["terms"]["size"] + 1}
+    yield story("over other terms", {**both, "terms": size}, "signature")
+    strange = {**both, "parties": [{**each, "share": "1"} for each in both["parties"]]}
+    yield story("with something more", strange, "fields")
+    assert {author, stranger} == {each["key"] for each in both["parties"]}
+    raw = _inserted(log, len(log.entries), edited(both, 1, signature=both["parties"][0]["signature"]))
+    for name, forged, code in (
+        ("a receipt", _inserted(log, len(log.entries), both), ""),
+        ("a receipt, signed by one only", raw, "signature"),
+    ):
+        receipt = forged.receipt(len(log.entries))
+        yield Vector(
+            f"agreement: {name}",
+            "receipt",
+            {"receipt": bytes(receipt)},
+            level="none" if code else "included",
+            code=code,
+        )
 
 
 def _inserted(log: Forged, at: int, body: Body) -> Forged:

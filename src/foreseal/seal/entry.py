@@ -19,6 +19,7 @@ from foreseal.clock import format_instant, parse_instant
 from foreseal.errors import Malformed, ProofError, Tampered
 from foreseal.merkle import leaf_hash
 from foreseal.seal import jcs
+from foreseal.seal.agreement import check_signatures
 from foreseal.seal.keys import author_id, parse_author, public_bytes
 from foreseal.seal.note import ed25519_verifies
 from foreseal.seal.schema import COMMON, VERSION, check_fields
@@ -125,6 +126,8 @@ def _check_signature(entry: Entry) -> Entry:
         raise Tampered(
             f"the signature in a {entry.kind} entry is not by its author {entry.author}.", code="signature"
         )
+    if entry.kind == "agreement":
+        check_signatures(entry.fields, {each["key"]: each["signature"] for each in entry["parties"]})
     return entry
 
 

@@ -14,6 +14,7 @@ from foreseal.clock import format_instant, parse_instant
 from foreseal.errors import Malformed, ProofError, Tampered
 from foreseal.seal import payload
 from foreseal.seal.anchor import Times
+from foreseal.seal.consent import Consents
 from foreseal.seal.counting import Standings
 from foreseal.seal.entry import Entry, commitment
 from foreseal.seal.identity import JUDGING, Revoked
@@ -53,7 +54,9 @@ class History(Standings):
         self.left_out: set[str] = set()
         self.kinds: Counter[str] = Counter()
         self.datasets: set[str] = set()
+        self.consents = Consents()
         self.approvals: dict[str, list[Placed]] = {}
+        self.agreements: list[Placed] = []
         self.counted: list[Placed] = []
         self.aside: list[int] = []
 
@@ -157,6 +160,7 @@ class History(Standings):
 
     def _dataset(self, placed: Placed) -> None:
         self.datasets.add(placed.entry["name"])
+        self.consents.declare(placed.entry)
 
     def _model(self, placed: Placed) -> None:
         pass
@@ -282,8 +286,13 @@ class History(Standings):
         forecast = self._reference(entry["forecast"], "forecast").entry
         if any(entry[each] != forecast[each] for each in ("target", "seq", "cutoff", "mode")):
             raise Malformed("the forecast it rests on is of another target or cutoff.")
+        cited = [self._reference(leaf, "consent").entry for leaf in entry.fields.get("consents", ())]
+        track = self.tracks.get(forecast["declared"])
+        dataset = str(track.declared.entry["dataset"]) if track else ""
+        self.consents.check_cited(dataset, cited)
         if self._contents:
             rows = self._tables.rows(payload.decision(), entry["payload"])
+            self.consents.check_rows(dataset, cited, entry["chosen"], rows)
             key = (entry["chosen"].encode(), THROUGHOUT, b"expected_cost")
             if [row[3] for row in rows if row[:3] == key] != [entry["expected_cost"]]:
                 raise Malformed(
@@ -294,12 +303,31 @@ class History(Standings):
         decision = self._reference(placed.entry["decision"], "decision")
         self.approvals.setdefault(decision.entry.leaf, []).append(placed)
 
+    def _consent(self, placed: Placed) -> None:
+        entry = placed.entry
+        if entry["dataset"] not in self.datasets:
+            raise Malformed(f"the dataset {entry['dataset']} is not declared before it.", code="reference")
+        self.consents.take(entry)
+
     def _erasure(self, placed: Placed) -> None:
         name = placed.entry["dataset"]
         if name not in self.datasets:
             raise Malformed(f"the dataset {name} is not declared before it.", code="reference")
         count = len(placed.entry["subjects"])
         self.notes.append(f"entry {placed.index}: erased from {name}, as its author says: {count}.")
+
+    def _agreement(self, placed: Placed) -> None:
+        entry = placed.entry
+        if not any(self.identities.same(each["key"], entry.author) for each in entry["parties"]):
+            raise Malformed("its author is none of its parties.")
+        if self._contents:
+            try:
+                self._tables.data(entry["terms"])
+            except ProofError as error:
+                # Terms may be kept among the parties; those that are shown are the ones that were signed.
+                if error.code != "payload-missing":
+                    raise
+        self.agreements.append(placed)
 
     # False: it is noted, and counts for nothing.
     _take: Mapping[str, Callable[[History, Placed], bool | None]] = {
@@ -312,6 +340,7 @@ class History(Standings):
         "score": _score,
         "decision": _decision,
         "approval": _approval,
+        "agreement": _agreement,
         "erasure": _erasure,
     }
 

@@ -23,6 +23,8 @@ def listed(history: History) -> Iterator[str]:
     names = [track.name for track in tracks]
     yield from line("targets declared again", [name for i, name in enumerate(names) if name in names[:i]])
     yield from line("entries set aside by a revocation", history.aside)
+    signed = [f"{each.index} {each.entry['name']}" for each in history.agreements]
+    yield from line("agreements signed by all of their parties", signed)
 
 
 def _of_track(track: Track) -> Iterator[tuple[str, Iterable[object]]]:

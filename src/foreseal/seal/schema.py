@@ -36,6 +36,8 @@ MAX_ROWS = 1 << 24
 MAX_SEQ = 10**7 - 1
 MAX_SPAN = 366 * 86_400 * 100
 MAX_ERASED = 64
+MAX_CONSENTS = 64
+MAX_PARTIES = 16
 BASELINE = "baseline"
 
 RULES = ("wis", "brier", "log")
@@ -192,6 +194,14 @@ KINDS: Mapping[str, Mapping[str, Check]] = {
         "by": _name,
         "reason": text(512, empty=True),
     },
+    "agreement": {
+        "name": _name,
+        "terms": _payload,
+        "made": instant,
+        "parties": listing(
+            record({"name": _name, "key": fields.author, "signature": hexadecimal(64)}), MAX_PARTIES
+        ),
+    },
     "erasure": {
         "dataset": _name,
         "subjects": listing(hexadecimal(32), MAX_ERASED),
@@ -206,8 +216,18 @@ _OPTIONAL: Mapping[str, Mapping[str, Check]] = {
         "from": integer(0, MAX_INTEGER),
     },
     "forecast": {"payload": _payload, "commitment": hexadecimal(32)},
+    "decision": {"consents": listing(_leaf, MAX_CONSENTS)},
+    "approval": {"case": _name},
 }
 
+_AGREED = record(
+    {
+        **KINDS["agreement"],
+        "parties": listing(
+            record({"name": _name, "key": fields.author}, {"signature": hexadecimal(64)}), MAX_PARTIES
+        ),
+    }
+)
 _CHECKS = {kind: record({**COMMON, **own}, _OPTIONAL.get(kind)) for kind, own in KINDS.items()}
 
 
@@ -276,9 +296,28 @@ def _check_score(entry: Mapping[str, Any]) -> None:
             raise Malformed("score.decisions: costs and regret have the same number of decimals.")
 
 
-def _check_erasure(entry: Mapping[str, Any]) -> None:
+def _check_subjects(entry: Mapping[str, Any]) -> None:
     if not entry["subjects"] or entry["subjects"] != sorted(set(entry["subjects"])):
-        raise Malformed("erasure.subjects: at least one, each once, in ascending order.")
+        raise Malformed(f"{entry['kind']}.subjects: at least one, each once, in ascending order.")
+
+
+def _check_decision(entry: Mapping[str, Any]) -> None:
+    consents = entry.get("consents")
+    if consents is not None and (not consents or consents != sorted(set(consents))):
+        raise Malformed("decision.consents: at least one, each once, in ascending order.")
+
+
+def check_agreed(agreement: object) -> None:
+    """Raise `Malformed` unless this is an agreement that some of its parties may have signed."""
+    _AGREED(agreement, "agreement")
+    assert isinstance(agreement, dict)
+    _check_agreement(agreement)
+
+
+def _check_agreement(entry: Mapping[str, Any]) -> None:
+    names, keys = ([each[field] for each in entry["parties"]] for field in ("name", "key"))
+    if len(keys) < 2 or keys != sorted(set(keys)) or len(set(names)) != len(names):
+        raise Malformed("agreement.parties: at least two, each once, in ascending order of their keys.")
 
 
 _RULES: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
@@ -287,5 +326,8 @@ _RULES: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "forecast": _check_forecast,
     "outcome": _check_outcome,
     "score": _check_score,
-    "erasure": _check_erasure,
+    "agreement": _check_agreement,
+    "decision": _check_decision,
+    "consent": _check_subjects,
+    "erasure": _check_subjects,
 }

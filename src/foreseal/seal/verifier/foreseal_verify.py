@@ -271,6 +271,10 @@ KINDS: dict[str, dict[str, Check]] = {
         "options": HASH, "chosen": NAME, "expected_cost": number_text, "cost_unit": NAME, "regret": REGRET,
         "state": one_of("proposed", "approved"), "payload": PAYLOAD},
     "approval": {"decision": HASH, "verdict": one_of("approved", "rejected"), "by": NAME, "reason": text(512, 0)},
+    "agreement": {
+        "name": NAME, "terms": PAYLOAD, "made": AT,
+        "parties": list_of(record({"name": NAME, "key": AUTHOR, "signature": like("[0-9a-f]{128}")}), 16)},
+    "consent": {"dataset": NAME, "purpose": NAME, "action": one_of("given", "withdrawn"), "subjects": list_of(HASH, 64)},
     "erasure": {"dataset": NAME, "subjects": list_of(HASH, 64)},
 }
 CHECKS = {kind: record({**COMMON, **own}) for kind, own in KINDS.items()}
@@ -298,6 +302,9 @@ def sensible(e: dict[str, Any]) -> bool:
         return bool(e["witnessed"] <= e["rows"] <= e["expected"])
     if kind == "score":
         return all(len({*map(places, (each["regret"], *each["costs"].values()))}) == 1 for each in e["decisions"])
+    if kind == "agreement":
+        called, keys = ([each[name] for each in e["parties"]] for name in ("name", "key"))
+        return len(keys) > 1 and keys == sorted({*keys}) and len({*called}) == len(called)
     if kind == "erasure":
         return bool(e["subjects"]) and e["subjects"] == sorted({*e["subjects"]})
     return kind != "forecast" or ("payload" in e) != ("commitment" in e)
@@ -320,6 +327,13 @@ def read_entry(raw: bytes, index: int) -> Entry:
     unsigned = to_json({name: value for name, value in body.items() if name != "sig"}).encode()
     signed = signed_by(hex_key(body["author"]), b"foreseal/entry/v1\n" + unsigned, bytes.fromhex(body["sig"]))
     need(signed, "signature", f"its signature is not by its author {body['author']}.")
+    if kind == "agreement":
+        agreed = {name: body[name] for name in ("name", "terms", "made")}
+        agreed["parties"] = [{"name": each["name"], "key": each["key"]} for each in body["parties"]]
+        message = b"foreseal/agree/v1\n" + to_json(agreed).encode()
+        for each in body["parties"]:
+            holds = signed_by(hex_key(each["key"]), message, bytes.fromhex(each["signature"]))
+            need(holds, "signature", f"the agreement is not signed by its party {each['name']}.")
     return Entry(index, digest(b"\0" + raw).hex(), body)
 
 def hex_key(author: str) -> bytes:
@@ -826,6 +840,7 @@ class Replay:
         self.tracks: dict[str, Track] = {}
         self.reveals: dict[str, Entry] = {}
         self.datasets, self.left_out, self.aside, self.judged = set[str](), set[str](), list[int](), -1
+        self.agreements: list[str] = []
 
     def add(self, entry: Entry) -> None:
         kind = entry.of("kind")
@@ -839,6 +854,14 @@ class Replay:
             elif kind == "erasure": need(entry.of("dataset") in self.datasets, "reference", "its dataset is not declared.")
             elif kind == "approval": self.refer(entry.of("decision"), "decision")
             elif kind != "model": getattr(self, kind)(entry)
+
+    def agreement(self, entry: Entry) -> None:
+        """Terms may be kept among the parties; those that are shown are the ones that were signed."""
+        parties = entry.of("parties")
+        ours = any(self.keys.same(each["key"], entry.of("author")) for each in parties)
+        need(ours, "rule", "its author is none of its parties.")
+        if f"payload/sha256/{entry.of('terms')['sha256']}" in self.box.members: self.read(entry.of("terms"))
+        self.agreements.append(f"{entry.place} {entry.of('name')}")
 
     def stands(self, entry: Entry) -> bool:
         """Whether a forecast counts although its key is void: live, it was revoked when its outcome could be known."""
@@ -1188,9 +1211,12 @@ def conclude(
     verdict.says += ["complete for the closed set of identities that each target names"] * bool(closed)
     now = policy.sealed(by) or max((instant(entry.of("at")) for entry in replay.entries.values()), default=0)
     verdict.says += [each for track in tracks for each in tally(track, now)] + listed(tracks, replay.aside)
+    verdict.says += line("agreements signed by all of their parties", replay.agreements)
     if not is_log: verdict.says += lying_beside(replay.box, checkpoint.size)
     if any(name.startswith("timestamp/") for name in replay.box.members):
         verdict.says.append("timestamp present, not checked here")
+    if any(name.startswith("chain/") for name in replay.box.members):
+        verdict.says.append("chain anchor present, not checked here")
 
 def tally(track: Track, now: int) -> list[str]:
     """How much of what a target asks for has been said, and how well: in the same words by every verifier."""
@@ -1229,9 +1255,9 @@ def lying_beside(box: Box, size: int) -> list[str]:
     return says + line("files that are no part of evidence, and were not read", rest)
 
 def is_kept(name: str) -> bool:
-    """Whether it is an earlier checkpoint or a timestamp, by its name."""
-    size = re.fullmatch(r"cosigned/(0|[1-9][0-9]{0,15})|timestamp/(0|[1-9][0-9]{0,15})\.tsr", name)
-    return size is not None and int(size[1] or size[2]) <= MAX_SAFE
+    """Whether it is an earlier checkpoint, a timestamp or a chain anchor, by its name."""
+    size = re.fullmatch("(?:cosigned/N|timestamp/N[.]tsr|chain/N[.]json)".replace("N", "(0|[1-9][0-9]{0,15})"), name)
+    return size is not None and int("".join(filter(None, size.groups()))) <= MAX_SAFE
 
 def listed(tracks: list[Track], aside: list[int]) -> list[str]:
     """What is no problem, and to be told: counted and named the same by every verifier."""
