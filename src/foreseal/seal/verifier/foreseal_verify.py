@@ -278,6 +278,8 @@ KINDS: dict[str, dict[str, Check]] = {
     "erasure": {"dataset": NAME, "subjects": list_of(HASH, 64)},
 }
 CHECKS = {kind: record({**COMMON, **own}) for kind, own in KINDS.items()}
+CHECKS["decision"] = record({**COMMON, **KINDS["decision"]}, {"consents": list_of(HASH, 64)})
+CHECKS["approval"] = record({**COMMON, **KINDS["approval"]}, {"case": NAME})
 CHECKS["forecast"] = record({**COMMON, **KINDS["forecast"]}, {"payload": PAYLOAD, "commitment": HASH})
 CHECKS["identity"] = record({**COMMON, **KINDS["identity"]}, {
     "recovery": AUTHOR, "previous": AUTHOR, "previous_sig": like("[0-9a-f]{128}"), "from": number(0, MAX_SAFE)})
@@ -305,8 +307,9 @@ def sensible(e: dict[str, Any]) -> bool:
     if kind == "agreement":
         called, keys = ([each[name] for each in e["parties"]] for name in ("name", "key"))
         return len(keys) > 1 and keys == sorted({*keys}) and len({*called}) == len(called)
-    if kind == "erasure":
-        return bool(e["subjects"]) and e["subjects"] == sorted({*e["subjects"]})
+    if kind in ("erasure", "consent", "decision"):
+        listed = e["subjects"] if kind != "decision" else e.get("consents", [""])
+        return bool(listed) and listed == sorted({*listed})
     return kind != "forecast" or ("payload" in e) != ("commitment" in e)
 
 class Entry(NamedTuple):
@@ -840,6 +843,7 @@ class Replay:
         self.tracks: dict[str, Track] = {}
         self.reveals: dict[str, Entry] = {}
         self.datasets, self.left_out, self.aside, self.judged = set[str](), set[str](), list[int](), -1
+        self.personal, self.withdrawn = set[str](), set[tuple[str, str]]()
         self.agreements: list[str] = []
 
     def add(self, entry: Entry) -> None:
@@ -850,10 +854,17 @@ class Replay:
         else: counts = self.keys.admit(entry.of("author"), entry.place) or self.stands(entry)
         if not counts: self.aside.append(entry.place)
         elif kind != "identity" and self.asked(entry):
-            if kind == "dataset": self.datasets.add(entry.of("name"))
+            if kind == "dataset":
+                self.datasets.add(entry.of("name"))
+                if entry.of("personal"): self.personal.add(entry.of("name"))
             elif kind == "erasure": need(entry.of("dataset") in self.datasets, "reference", "its dataset is not declared.")
             elif kind == "approval": self.refer(entry.of("decision"), "decision")
             elif kind != "model": getattr(self, kind)(entry)
+
+    def consent(self, entry: Entry) -> None:
+        need(entry.of("dataset") in self.datasets, "reference", "its dataset is not declared.")
+        if entry.of("action") == "withdrawn":
+            self.withdrawn |= {(entry.of("dataset"), each) for each in entry.of("subjects")}
 
     def agreement(self, entry: Entry) -> None:
         """Terms may be kept among the parties; those that are shown are the ones that were signed."""
@@ -1021,10 +1032,23 @@ class Replay:
         forecast = self.refer(entry.of("forecast"), "forecast")
         fits = all(entry.of(name) == forecast.of(name) for name in ("target", "seq", "cutoff", "mode"))
         need(fits, "rule", "the forecast it rests on is of another target or cutoff.")
+        cited = [self.refer(leaf, "consent") for leaf in entry.body.get("consents", [])]
+        track = self.tracks.get(forecast.of("declared"))
+        about = track.entry.of("dataset") if track else ""
+        fits = all((each.of("dataset"), each.of("action")) == (about, "given") for each in cited)
+        need(fits, "rule", "a consent that it cites does not give one for its dataset.")
         readers: Readers = [key, lambda cell: instant(cell) if cell else BEGINNING, key, str, str]
         rows = table(self.read(entry.of("payload")), ["option", "ds", "key", "value", "unit"], readers, 3)
         cost = [row[3] for row in rows if row[:3] == (entry.of("chosen"), BEGINNING, "expected_cost")]
         need(cost == [entry.of("expected_cost")], "rule", "its payload does not give the expected cost that it states.")
+        if about not in self.personal: return
+        given = {each for consent in cited for each in consent.of("subjects")}
+        stated = {row[2]: row[3] for row in rows if row[:2] == (entry.of("chosen"), BEGINNING)}
+        for _, _, case, _, _ in rows:  # people are called by 32 hexadecimal digits
+            if re.fullmatch("[0-9a-f]{32}", case):
+                told = stated.get(f"consent {case}")
+                stands = told in given and (about, told) not in self.withdrawn
+                need(stands, "rule", f"it decides about {case} without a standing consent that it cites.")
 
     def name_left_out(self) -> None:
         """Where no payload about a target is there, say that once, at its declaration."""
