@@ -17,7 +17,7 @@ import functools
 import hashlib
 import math
 import platform
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -31,7 +31,7 @@ from foreseal.predict import catalogue
 from foreseal.predict.backtest import LEAST_SHARE, Makers, Past, Views, look_back, recall
 from foreseal.predict.combine import Mixture, guard, weigh
 from foreseal.predict.conformal import Calibration, calibrate
-from foreseal.predict.grid import Grid
+from foreseal.predict.grid import FloatArray, Grid
 from foreseal.predict.model import Model
 from foreseal.predict.presets import Preset, find
 from foreseal.records import Forecast, quantile_column
@@ -204,16 +204,24 @@ def _conclude(
 ) -> tuple[pl.DataFrame, Account]:
     """The combination of what the members say, calibrated and kept in bounds."""
     account = Account(len(positive), int(positive.sum()), dict(views.ran))
+    # What is judged and combined is what would be issued: a baseline kept above zero is another one.
+    now, before = _bounded(views.now, positive), _bounded(views.past.values, positive)
     if plan.alone:
-        [out] = views.now.values()
+        [out] = now.values()
     else:
-        mixture, calibration, account = _learn(views.past, plan, account)
-        out = mixture.combine(views.now)
+        mixture, calibration, account = _learn(replace(views.past, values=before), plan, account)
+        out = mixture.combine(now)
         out = out if calibration is None else calibration.apply(out)
-    out = np.where(positive[:, None, None], np.maximum(out, 0.0), out)
+        out = _bounded({"": out}, positive)[""]
     flat = np.sort(out, axis=2).reshape(-1, len(levels))
     columns = [pl.Series(quantile_column(level), flat[:, k]) for k, level in enumerate(levels)]
     return views.index.with_columns(columns), account
+
+
+def _bounded(values: Mapping[str, FloatArray], positive: np.ndarray) -> dict[str, FloatArray]:
+    """Each member's quantiles (…, series, steps, levels), those of ``positive`` series not below zero."""
+    floor = np.where(positive, 0.0, -np.inf)[:, None, None]
+    return {name: np.maximum(array, floor) for name, array in values.items()}
 
 
 def _learn(past: Past, plan: Plan, account: Account) -> tuple[Mixture, Calibration | None, Account]:
