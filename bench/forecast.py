@@ -153,10 +153,11 @@ def chosen(names: str) -> Iterator[Panel]:
     if names in ("development", "official"):
         yield from getattr(panels, names)()
         return
+    known = panels.DEVELOPMENT | panels.OFFICIAL
     for name in names.split(","):
-        if name not in panels.DEVELOPMENT:
-            raise SystemExit(f"There is no panel {name!r}. One of: {', '.join(panels.DEVELOPMENT)}.")
-        yield panels.DEVELOPMENT[name]()
+        if name not in known:
+            raise SystemExit(f"There is no panel {name!r}. One of: {', '.join(known)}.")
+        yield known[name]()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

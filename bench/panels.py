@@ -7,6 +7,7 @@ once, at the end. No series of either enters training.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -56,9 +57,8 @@ def development() -> Iterator[Panel]:
 
 def official() -> Iterator[Panel]:
     """M4 Hourly and M1 with their official test parts at the end."""
-    yield m4_hourly(test=True)
-    for kind in M1:
-        yield m1(kind, test=True)
+    for make in OFFICIAL.values():
+        yield make()
 
 
 def m4_hourly(*, test: bool = False) -> Panel:
@@ -162,6 +162,11 @@ DEVELOPMENT: dict[str, Callable[[], Panel]] = {
     "m1_monthly": lambda: m1("monthly"), "etth1": etth1, "victoria": victoria, "taxi": taxi, "roads": roads,
     "loops": loops, "i94": i94, "bikes": bikes, "beijing": beijing, "melbourne": melbourne, "tycho": tycho,
 }  # fmt: skip
+
+OFFICIAL: dict[str, Callable[[], Panel]] = {
+    "official_m4_hourly": lambda: m4_hourly(test=True),
+    **{f"official_m1_{kind}": functools.partial(m1, kind, test=True) for kind in M1},
+}
 
 
 def _read(path: str) -> pl.DataFrame:
