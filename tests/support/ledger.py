@@ -25,6 +25,12 @@ CUTOFFS = (START, START + timedelta(days=1))
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 LEVELS = ("0.1", "0.5", "0.9")
 HOURS = 2
+PLAN = (
+    ("a", "", "expected_cost", "1.5", "s"),
+    ("b", "", "expected_cost", "2.0", "s"),
+    ("a", format_instant(START), "green", "30", "s"),
+    ("b", "", "green", "20", "s"),
+)
 
 
 @dataclass
@@ -52,7 +58,7 @@ class Ledger:
             "identity", {"name": name, "key": public, "action": "add", "role": "forecaster"}, key
         )
 
-    def dataset(self, name: str, form: str) -> str:
+    def dataset(self, name: str, form: str, *, personal: bool = False) -> str:
         fields = {
             "name": name,
             "form": form,
@@ -60,8 +66,8 @@ class Ledger:
             "schema": {"y": "f64"},
             "source": "made up",
         }
-        rest = {"licence": "CC0-1.0", "timezone": "UTC", "known_at": "delay 1h", "personal": False}
-        return self.write("dataset", {**fields, **rest, "personal": False})
+        rest = {"licence": "CC0-1.0", "timezone": "UTC", "known_at": "delay 1h", "personal": personal}
+        return self.write("dataset", {**fields, **rest})
 
     def model(self, name: str = "naive") -> str:
         fields = {"name": name, "spec": f"{name}(1)", "code": "ab" * 32}
@@ -125,9 +131,13 @@ class Ledger:
         fields = {"payload": self.log.payloads.put(data), "expected": rows, "rows": rows, "witnessed": 0}
         return self.write("outcome", {**about, **fields, "data": self.snapshot("d"), **changes})
 
-    def decision(self, about: Mapping[str, Any], forecast: str) -> str:
-        rows = [("a", "", "expected_cost", "1.5", "s"), ("b", "", "expected_cost", "2.0", "s")]
-        rows += [("a", format_instant(START), "green", "30", "s"), ("b", "", "green", "20", "s")]
+    def decision(
+        self,
+        about: Mapping[str, Any],
+        forecast: str,
+        rows: Sequence[tuple[str, ...]] = PLAN,
+        **changes: Any,
+    ) -> str:
         fields = {
             "name": "plan",
             "mode": about["mode"],
@@ -144,7 +154,7 @@ class Ledger:
             "state": "proposed",
             "payload": self.log.payloads.put(payload.decision().encode(rows)),
         }
-        return self.write("decision", fields)
+        return self.write("decision", {**fields, **changes})
 
     def history(self) -> History:
         entries = list(self.log.entries())
@@ -229,6 +239,35 @@ def write_cases(ledger: Ledger) -> str:
             ledger.outcome(about, case_outcome(0))
             ledger.score("disease", 0)
     return declared
+
+
+PEOPLE = ("ab" * 16, "cd" * 16)
+AGREED = ("1a" * 32, "2b" * 32)
+
+
+def write_people(ledger: Ledger) -> None:
+    """A replayed target on a personal dataset: two consents, and a decision about the two who gave them."""
+    ledger.identity()
+    ledger.dataset("d", "cases", personal=True)
+    model = ledger.model("logistic")
+    terms = {"commit": False, "mode": "replay", "missing": "baseline", "also": [], "rule": "brier"}
+    declared = ledger.target("volume", "d", "cases", **terms, score_bound="1")
+    about = ledger.about("volume", declared, 0)
+    consent = {"dataset": "d", "purpose": "credit", "action": "given", "subjects": list(AGREED)}
+    cited = ledger.write("consent", consent)
+    data = payload.forecast_cases(3).encode([(each, "0.300") for each in PEOPLE])
+    ours = ledger.forecast(about, "us", model, data)
+    ledger.forecast(about, "baseline", model, data)
+    rows = [("a", "", "expected_cost", "1.5", "s"), ("b", "", "expected_cost", "2.0", "s")]
+    for case, agreed in zip(PEOPLE, AGREED, strict=True):
+        rows += [("a", "", case, "accept", ""), ("b", "", case, "reject", "")]
+        rows += [("a", "", f"consent {case}", agreed, "")]
+    decision = ledger.decision(about, ours, rows, consents=[cited])
+    word = {"decision": decision, "verdict": "approved", "by": "desk", "reason": ""}
+    ledger.write("approval", {**word, "case": PEOPLE[0]})
+    known = format_instant(CUTOFFS[0] + timedelta(hours=5))
+    ledger.outcome(about, payload.outcome_cases().encode([(each, "0", known) for each in PEOPLE]))
+    ledger.score("volume", 0)
 
 
 def make_ledger(folder: Path, log: Log, key: Ed25519PrivateKey) -> Ledger:

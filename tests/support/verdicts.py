@@ -1010,6 +1010,69 @@ def _identities(log: Forged) -> Iterator[Vector]:
     )
     assert set(KEYS) >= {author, stranger, key}
     yield from _agreements(log, following)
+    yield from _consents()
+
+
+def _consents() -> Iterator[Vector]:
+    """Decisions about people, and who agreed to them."""
+    log = _written(ledgers.write_people)
+    given, decision = log.find("consent"), log.find("decision")
+    body = {name: value for name, value in log.bodies()[given].items() if name != "sig"}
+    first, second = ledgers.AGREED
+    withdrawn = {**body, "action": "withdrawn", "subjects": [second]}
+
+    def story(name: str, forged: Forged, code: str = "") -> Vector:
+        level = "none" if code else "identities"
+        return Vector(f"consent: {name}", "folder", forged.files(), level=level, code=code)
+
+    def decided(change: Callable[[list[tuple[str, ...]]], list[tuple[str, ...]]]) -> Forged:
+        ref = log.bodies()[decision]["payload"]
+        cells = log.payloads[ref["sha256"]].decode().splitlines()[1:]
+        rows = change([tuple(line.split(",")) for line in cells])
+        text = "\n".join(["option,ds,key,value,unit", *(",".join(row) for row in rows), ""])
+        found, named = log.with_payload(text.encode())
+        return found.edited({decision: setting(payload=named)})
+
+    yield story("given and cited", log)
+    yield story("withdrawn before the decision", _inserted(log, given + 1, withdrawn), "rule")
+    yield story("withdrawn before it was given", _inserted(log, given, withdrawn), "rule")
+    yield story("withdrawn after the decision", _inserted(log, decision + 1, withdrawn))
+    stranger = {**withdrawn, "subjects": ["3c" * 32]}
+    yield story("withdrawn by another", _inserted(log, given + 1, stranger))
+    yield story("not cited", log.edited({decision: lambda b: _lacking(b, "consents")}), "rule")
+    yield story("no entry cited", log.edited({decision: setting(consents=[])}), "fields")
+    twice = log.bodies()[decision]["consents"] * 2
+    yield story("cited twice", log.edited({decision: setting(consents=twice)}), "fields")
+    other = log.edited({decision: setting(consents=[leaf(log.entries[0])])}, follow=False)
+    yield story("another kind of entry cited", other, "reference")
+    yield story("a withdrawal cited", log.edited({given: setting(action="withdrawn")}), "rule")
+    yield story("of one person only", log.edited({given: setting(subjects=[first])}), "rule")
+    yield story("of nobody", log.edited({given: setting(subjects=[])}), "fields")
+    yield story("in another order", log.edited({given: setting(subjects=[second, first])}), "fields")
+    yield story("another action", log.edited({given: setting(action="taken")}), "fields")
+    unknown = {**body, "dataset": "x"}
+    yield story("for an unknown dataset", _inserted(log, given, unknown), "reference")
+    yield story("a person without a row", decided(lambda rows: [r for r in rows if first not in r]), "rule")
+    swapped = decided(lambda rows: [("b" if r[3] == first else r[0], *r[1:]) for r in rows])
+    yield story("stated for another option", swapped, "rule")
+    dated = decided(
+        lambda rows: [(r[0], "2018-08-01T00:00:00Z" if r[3] == first else "", *r[2:]) for r in rows]
+    )
+    yield story("stated at another time", dated, "canonical")
+    public = log.edited({1: setting(personal=False)})
+    yield story("of data that is not personal", public)
+    none = public.edited({decision: lambda b: _lacking(b, "consents")})
+    yield story("none for data that is not personal", none)
+    again = {name: value for name, value in log.bodies()[1].items() if name != "sig"}
+    hidden = _inserted(log, 2, {**again, "personal": False})
+    bare = hidden.edited({decision + 1: lambda b: _lacking(b, "consents")})
+    yield story("not cited, and the data called impersonal later", bare, "rule")
+    case = log.find("approval")
+    yield story("an approval of a case without a name", log.edited({case: setting(case="")}), "fields")
+
+
+def _lacking(body: Body, name: str) -> Body:
+    return {key: value for key, value in body.items() if key != name}
 
 
 def _agreements(log: Forged, following: Ed25519PrivateKey) -> Iterator[Vector]:

@@ -341,6 +341,7 @@ class History(Standings):
         "decision": _decision,
         "approval": _approval,
         "agreement": _agreement,
+        "consent": _consent,
         "erasure": _erasure,
     }
 

@@ -202,6 +202,12 @@ KINDS: Mapping[str, Mapping[str, Check]] = {
             record({"name": _name, "key": fields.author, "signature": hexadecimal(64)}), MAX_PARTIES
         ),
     },
+    "consent": {
+        "dataset": _name,
+        "purpose": _name,
+        "action": choice("given", "withdrawn"),
+        "subjects": listing(hexadecimal(32), MAX_CONSENTS),
+    },
     "erasure": {
         "dataset": _name,
         "subjects": listing(hexadecimal(32), MAX_ERASED),
