@@ -24,6 +24,7 @@ VERBS = (
     "forecast",
     "decide",
     "approve",
+    "agree",
     "seal",
     "score",
     "evidence",

@@ -13,13 +13,22 @@ from foreseal.cli.terminal import Terminal, json_option, program
 @click.command("demo")
 @click.argument("folder", default="demo", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--app", default="traffic", show_default=True, help="Which example to run.")
+@click.option("--chain", is_flag=True, help="Three organisations, their witnesses, and a local chain.")
 @json_option
-def command(folder: Path, app: str, as_json: bool) -> int:
+def command(folder: Path, app: str, chain: bool, as_json: bool) -> int:
     """Run an example from data to verified receipts, in FOLDER (default: demo).
 
     The same steps as `foreseal init --app traffic FOLDER` and `foreseal run`. Running it again continues, or
     finds nothing due.
+
+    With --chain, three organisations with keys and logs of their own: one forecasts, two sign a hand-over of
+    goods, each witnesses the others, all anchor in one contract on a local chain. Then one rewrites its
+    history, and is caught. Needs the extra chain and the program anvil, and a new FOLDER.
     """
+    if chain:
+        from foreseal.cli.demo_chain import show
+
+        return show(folder, Terminal(as_json))
     from foreseal.cli.report import write_report
     from foreseal.cli.summary import said_done, show_collected, show_decisions, show_records
     from foreseal.run import Project

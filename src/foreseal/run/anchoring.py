@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from foreseal.chain.anchor import AnchorOptions
@@ -57,13 +57,16 @@ class Anchored:
         return {"anchor": self.anchor, "size": self.size, "stage": self.stage, "at": at, "why": self.why}
 
 
-def anchor_log(project: Project, log: LogReader) -> list[Anchored]:
-    """Take everything as far as it goes now. What an anchor cannot do is told, and never raises."""
+def anchor_log(project: Project, log: LogReader, *, at_once: bool = False) -> list[Anchored]:
+    """Take everything as far as it goes now. What an anchor cannot do is told, and never raises.
+
+    ``at_once`` queues the checkpoint before its interval is over.
+    """
     now, found = LiveClock().now, []
     for name, table in _tables(project).items():
         try:
             outbox = _outbox(project, name)
-            outbox.offer(log.signed, now(), table.every)
+            outbox.offer(log.signed, now(), timedelta(0) if at_once else table.every)
             if outbox.parcels(unfinished=True):
                 parcels = outbox.work(_anchor(project, name, table), now)
                 found += [_said(name, each) for each in parcels]

@@ -14,6 +14,7 @@ from foreseal.errors import Refused, UsageError
 from foreseal.merkle import leaf_hash
 from foreseal.run.history import Said
 from foreseal.run.receipts import write_receipts
+from foreseal.seal.anchor import read_tokens, token_path
 from foreseal.seal.cosigned import COSIGNED, cosigned_size
 from foreseal.seal.disk import make_folder, sync_folder, write_file
 from foreseal.seal.evidence import COPIES, PAYLOADS, RECEIPTS
@@ -88,7 +89,7 @@ def write_evidence(project: Project, targets: Sequence[str] = (), out: Path | No
     left_out = tuple(name for name in declared if name not in asked)
     by_leaf = {each.leaf: each for each in entries}
     about = [each for each in entries if _target(each, by_leaf) in asked]
-    digests = {**dict(_references(about)), **_options(about, reader)}
+    digests = {**dict(_references(about)), **_options(about, reader), **_terms(entries, reader)}
     proofs = _receipts(project, receipts, {each.leaf for each in about})
     absent = tuple(name for name in VERIFIERS if not _shipped(name).is_file())
     members = _members(project, reader, digests, proofs)
@@ -128,6 +129,12 @@ def _options(about: Sequence[Said], reader: LogReader) -> dict[str, int]:
     return {digest: len(reader.payloads.find(digest)) for digest in named}
 
 
+def _terms(entries: Sequence[Said], reader: LogReader) -> dict[str, int]:
+    """The terms of agreements, where they are kept among the payloads."""
+    terms = [each.body["terms"] for each in entries if each.body["kind"] == "agreement"]
+    return {each["sha256"]: each["size"] for each in terms if reader.payloads.path(each["sha256"]).is_file()}
+
+
 def _receipts(project: Project, paths: Sequence[Path], leaves: set[str]) -> dict[str, bytes]:
     found, folder = {}, project.folder / "out" / "receipts"
     for path in paths:
@@ -155,9 +162,10 @@ def _members(
         held = cosigned_size(f"{COSIGNED}/{path.name}")
         if held is not None and held <= reader.size:
             yield f"{COSIGNED}/{path.name}", path.read_bytes()
-    for path in sorted(project.log_folder.glob("timestamp/*.tsr")):
-        if path.stem.isdecimal() and int(path.stem) <= reader.size:
-            yield f"timestamp/{path.name}", path.read_bytes()
+    for kind, tokens in read_tokens(project.log_folder).items():
+        for size in tokens:
+            if size <= reader.size:
+                yield token_path(size, kind), tokens[size]
     for name in VERIFIERS:
         if _shipped(name).is_file():
             yield name, _shipped(name).read_bytes()

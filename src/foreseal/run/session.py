@@ -108,19 +108,24 @@ class Session:
 
     # -- declare -------------------------------------------------------------------------------------------
 
-    def declare(self) -> None:
-        """Seal the author, the datasets, the targets and the models, where that is new.
-
-        A new target that could not be forecast as it is asked is held back.
-        """
-        settings, desk, author = self.project.settings, self.desk, self.desk.author
-        if settings.seal.author and settings.seal.author != author:
+    def identify(self) -> None:
+        """Say who the author is, where the log does not know it. Raises `Refused` for another's key."""
+        author, named = self.desk.author, self.project.settings.seal.author
+        if named and named != author:
             raise Refused(
                 "keys/author.pem is not the author that [seal] names.",
                 hint="Restore the key, or start a new project for a new author.",
             )
         if author not in self.history.identities:
-            desk.say("identity", declare.identity_fields(self.project.name, author))
+            self.desk.say("identity", declare.identity_fields(self.project.name, author))
+
+    def declare(self) -> None:
+        """Seal the author, the datasets, the targets and the models, where that is new.
+
+        A new target that could not be forecast as it is asked is held back.
+        """
+        self.identify()
+        settings, desk, author = self.project.settings, self.desk, self.desk.author
         for name, dataset in settings.datasets.items():
             types = {
                 column: kind
