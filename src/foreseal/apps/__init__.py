@@ -12,10 +12,11 @@ import difflib
 import importlib
 import importlib.resources
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from foreseal.errors import SettingsError
 
@@ -26,7 +27,8 @@ class App:
 
     ``data`` to ``outcome`` are TOML tables; ``files`` are copied from the example's folder into the project;
     ``extras`` names the optional dependencies that the declaration needs. ``sources``, ``models`` and
-    ``policies`` map names used in the TOML to classes.
+    ``policies`` map names used in the TOML to classes. ``adopt`` makes the same application on a forecast hub's
+    folder that the user brings.
     """
 
     name: str
@@ -42,6 +44,7 @@ class App:
     extras: tuple[str, ...] = ()
     sources: Mapping[str, type] = field(default_factory=dict)
     policies: Mapping[str, type] = field(default_factory=dict)
+    adopt: Callable[[Path], App] | None = None
 
     def toml(self, project: str, seal: str) -> str:
         """The whole foreseal.toml of a new project called ``project``; ``seal`` is its ``[seal]`` table."""

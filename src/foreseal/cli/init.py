@@ -13,10 +13,15 @@ from foreseal.cli.terminal import Terminal, json_option, program
 @click.command("init")
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--app", default="", help="Start from an application: traffic, diagnosis, ...")
+@click.option(
+    "--hub",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of a forecast hub, for --app epidemic, instead of its synthetic example.",
+)
 @click.option("--name", default="", help="Name of the project (default: the folder's).")
 @click.option("--origin", default="", help="Name of the log, such as example.org/traffic.")
 @json_option
-def command(folder: Path, app: str, name: str, origin: str, as_json: bool) -> None:
+def command(folder: Path, app: str, hub: Path | None, name: str, origin: str, as_json: bool) -> None:
     """Make a project in FOLDER (default: here), with its own author and log keys.
 
     Set FORESEAL_PASSPHRASE to encrypt the keys.
@@ -24,7 +29,7 @@ def command(folder: Path, app: str, name: str, origin: str, as_json: bool) -> No
     from foreseal.run.create import create
 
     terminal = Terminal(as_json)
-    made = create(folder, app=app, name=name, origin=origin)
+    made = create(folder, app=app, name=name, origin=origin, hub=hub)
     author_key, log_key = made.keys
     terminal.say(f"Made a project in {folder}.")
     terminal.say()

@@ -19,18 +19,24 @@ from foreseal.options import build
 if TYPE_CHECKING:
     import polars as pl
 
-    from foreseal.records import Decision, Forecast, RegretKind, Setting
+    from foreseal.records import Decision, RegretKind, Setting
 
 GROUP = "foreseal.policies"
 
 CATALOGUE: Mapping[str, str] = {
+    "cost_matrix": "foreseal.decide.matrix:CostMatrix",
     "webster": "foreseal.decide.webster:Webster",
+    "beds": "foreseal.decide.beds:Beds",
 }
 
 
 @runtime_checkable
 class Policy(Protocol):
-    """A rule that acts on a forecast, and the cost of an act once the outcome is known."""
+    """A rule that acts on a forecast, and the cost of an act once the outcome is known.
+
+    For a target of cases the prediction is `foreseal.records.Probabilities`, and frames have ``case_id, y``;
+    each `Setting` of an action says what is done about the case that is its key.
+    """
 
     cost_unit: ClassVar[str]
     """UCUM unit of every cost."""
@@ -38,8 +44,8 @@ class Policy(Protocol):
     regret_kind: ClassVar[RegretKind]
     """How the cost of an act that was not taken becomes known."""
 
-    def decide(self, prediction: Forecast, history: pl.DataFrame) -> Decision:
-        """The action of least expected cost and its alternatives.
+    def decide(self, prediction: Any, history: pl.DataFrame) -> Decision:
+        """The action of least expected cost for a `Forecast` or `Probabilities`, and its alternatives.
 
         ``history`` has ``unique_id, ds, y`` as known at the forecast's cutoff.
         """

@@ -54,12 +54,22 @@ class Created:
     extras: tuple[str, ...] = ()
 
 
-def create(folder: Path, *, app: str = "", name: str = "", origin: str = "") -> Created:
+def create(
+    folder: Path, *, app: str = "", name: str = "", origin: str = "", hub: Path | None = None
+) -> Created:
     """Make a project in ``folder``, which must not hold one.
 
-    Keys are encrypted if the environment gives a passphrase. Raises `Refused` if there is a project already.
+    ``hub`` is the folder of a forecast hub that an application reads instead of its example. Keys are
+    encrypted if the environment gives a passphrase. Raises `Refused` if there is a project already.
     """
     declared = find(app) if app else None
+    if hub is not None:
+        if declared is None or declared.adopt is None:
+            raise UsageError(
+                f"The application {app!r} reads no hub." if app else "No application is to read the hub.",
+                hint="foreseal init --app epidemic --hub PATH",
+            )
+        declared = declared.adopt(hub)
     name = name or _name_of(folder.resolve().name)
     if not _NAME.fullmatch(name):
         raise UsageError(
