@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from foreseal.predict.closed_form import contexts
+from foreseal.predict.closed_form import contexts, within
 from foreseal.predict.pretrained import PREFERENCE
 from foreseal.predict.stage import Stage, stage
 from pretrain.examples import inputs
@@ -35,15 +35,16 @@ def forecast(task: Task, network: Network, views: str) -> Floats:
 
     ``views``: the seasons ``told`` by the task, those ``detected``, or ``both``, averaged by their backtest.
     """
-    told, told_error = _view(task, network, True)
-    if views == "told":
-        return told
-    found, found_error = _view(task, network, False)
-    if views == "detected":
-        return found
-    odds = (np.maximum(told_error, 1e-300) / np.maximum(found_error, 1e-300)) ** PREFERENCE
-    share = (1 / (1 + np.minimum(odds, 1e30)))[:, None, None]
-    return share * told + (1 - share) * found
+    out = np.zeros((len(task.histories), task.h, len(DECILES)))
+    share = np.ones(len(out))
+    told, told_error = _view(task, network, views != "detected")
+    if views == "both":
+        found, found_error = _view(task, network, False)
+        odds = (np.maximum(told_error, 1e-300) / np.maximum(found_error, 1e-300)) ** PREFERENCE
+        share = 1 / (1 + np.minimum(odds, 1e30))
+        out += (1 - share)[:, None, None] * found
+    out += share[:, None, None] * told
+    return within(out, _aligned(task))
 
 
 @torch.no_grad()
@@ -70,15 +71,21 @@ def untrained(task: Task) -> Floats:
 
 
 def _stages(task: Task, told: bool) -> Iterator[tuple[NDArray[np.int64], Stage]]:
-    longest = max(len(history) for history in task.histories)
-    y = np.full((len(task.histories), longest), np.nan)
-    for row, history in zip(y, task.histories, strict=True):
-        row[longest - len(history) :] = history
+    y = _aligned(task)
     given = np.zeros(3, np.int64)
     given[: len(task.seasons)] = task.seasons
     steps = np.arange(1, task.h + 1)
     for rows, part in contexts(y, task.seasons, 128):
         yield rows, stage(part, steps, np.tile(given, (len(part), 1)) if told else None)
+
+
+def _aligned(task: Task) -> Floats:
+    """Histories (series, the longest), NaN before they begin."""
+    longest = max(len(history) for history in task.histories)
+    y = np.full((len(task.histories), longest), np.nan)
+    for row, history in zip(y, task.histories, strict=True):
+        row[longest - len(history) :] = history
+    return y
 
 
 def naive(task: Task) -> Floats:

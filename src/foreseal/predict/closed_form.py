@@ -92,7 +92,7 @@ class ClosedForm:
         values = np.empty((len(y), reach, len(levels)))
         for rows, part in contexts(y, season_lengths(self.seasons, grid.freq), BLOCK // reach):
             known = stage(part, steps, periods_of(part, self.seasons, grid.freq))
-            values[rows] = within(forecast(known, steps, levels), part, known)
+            values[rows] = within(forecast(known, steps, levels), part)
         return values
 
 
@@ -158,15 +158,15 @@ def refuse_seasons(seasons: tuple[int, ...] | None) -> None:
         raise ModelError(f"seasons={seasons!r} do not increase.", hint="Give the shortest first.")
 
 
-def within(values: FloatArray, y: FloatArray, known: Stage) -> FloatArray:
+def within(values: FloatArray, y: FloatArray) -> FloatArray:
     """Quantiles kept finite, and at or above zero where a series came near zero and was never below."""
     seen = np.isfinite(y)
     low, high = np.where(seen, y, np.inf).min(axis=1), np.where(seen, y, -np.inf).max(axis=1)
     rests = np.flatnonzero((low >= 0.0) & (low <= NEAR_ZERO * high))
-    if len(rests):
-        values[rests] = np.maximum(values[rests], 0.0)
     limit = np.finfo(np.float64).max / 4.0
-    return np.clip(values, -limit, limit)
+    out: FloatArray = np.clip(values, -limit, limit)
+    out[rests] = np.maximum(out[rests], 0.0)
+    return out
 
 
 def warn_if_certain(model: object, grid: Grid) -> None:

@@ -245,7 +245,7 @@ class _Rule:
             values = np.empty((len(past), self.h, len(LEVELS)))
             for rows, part in contexts(past, lengths, BLOCK // self.h):
                 known = stage(part, steps, periods_of(part, self.seasons, self.freq))
-                values[rows] = within(forecast(known, steps, LEVELS), part, known)
+                values[rows] = within(forecast(known, steps, LEVELS), part)
             each = values.reshape(count, len(some), self.h, len(LEVELS))
             for j, start in enumerate(some):
                 now = slice(start, min(start + self.h, length))

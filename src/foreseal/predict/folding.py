@@ -8,10 +8,8 @@ x / (1 + exp(-x)) is what a layer before it answers with. All of this is exact b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foreseal.predict.decomposition import Float32
 
@@ -20,7 +18,7 @@ HEADS = 4
 
 def folded(a: Mapping[str, Float32]) -> dict[str, Float32]:
     """Arrays of the names of ``a``; weights are (inputs, outputs)."""
-    out = {name: np.asarray(array, np.float64) for name, array in a.items()}
+    out: dict[str, Float32] = {name: np.asarray(array, np.float64) for name, array in a.items()}
     for name in [name for name in out if name.endswith(".weight") and out[name].ndim == 2]:
         out[name] = out[name].T
     for layer in _numbered(a, "encoder.layers", "qkv"):
@@ -53,35 +51,33 @@ def folded(a: Mapping[str, Float32]) -> dict[str, Float32]:
     return {name: np.ascontiguousarray(array, np.float32) for name, array in out.items()}
 
 
-def softplus(x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    out: NDArray[np.floating[Any]] = np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0.0)
+def softplus(x: Float32) -> Float32:
+    out: Float32 = np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0.0)
     return out
 
 
 def _numbered(a: Mapping[str, Float32], group: str, part: str) -> list[str]:
-    names = []
+    names: list[str] = []
     while f"{group}.{len(names)}.{part}.weight" in a:
         names.append(f"{group}.{len(names)}")
     return names
 
 
-def _after_norm(out: dict[str, NDArray[np.float64]], norm: str, name: str) -> None:
+def _after_norm(out: dict[str, Float32], norm: str, name: str) -> None:
     gain, bias = out.pop(f"{norm}.weight"), out.pop(f"{norm}.bias")
     weight = out[f"{name}.weight"]
     out[f"{name}.bias"] = out[f"{name}.bias"] + bias @ weight
     out[f"{name}.weight"] = gain[:, None] * weight
 
 
-def _scaled(
-    out: dict[str, NDArray[np.float64]], name: str, factor: float, which: slice = slice(None)
-) -> None:
+def _scaled(out: dict[str, Float32], name: str, factor: float, which: slice = slice(None)) -> None:
     for part in ("weight", "bias"):
         array = out[f"{name}.{part}"].copy()
         array[..., which] *= factor
         out[f"{name}.{part}"] = array
 
 
-def _centred(out: dict[str, NDArray[np.float64]], name: str) -> None:
+def _centred(out: dict[str, Float32], name: str) -> None:
     for part in ("weight", "bias"):
         array = out[f"{name}.{part}"]
         out[f"{name}.{part}"] = array - array.mean(axis=-1, keepdims=True)

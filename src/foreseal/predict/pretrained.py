@@ -114,7 +114,7 @@ class Pretrained:
         values = np.empty((len(y), reach, len(levels)))
         for rows, part in contexts(y, season_lengths(self.seasons, grid.freq), BLOCK // reach):
             told = periods_of(part, self.seasons, grid.freq)
-            out, error, known = view(network, part, told, steps, levels)
+            out, error, _ = view(network, part, told, steps, levels)
             if self.seasons is None:
                 seen = detect(part)
                 again = np.flatnonzero((seen != told).any(axis=1) & (seen[:, 0] > 0))
@@ -122,7 +122,7 @@ class Pretrained:
                     other, its_error, _ = view(network, part[again], seen[again], steps, levels)
                     share = _share(error[again], its_error)[:, None, None]
                     out[again] = share * out[again] + (1.0 - share) * other
-            values[rows] = within(out, part, known)
+            values[rows] = within(out, part)
         return values
 
 
