@@ -105,10 +105,15 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Probabilities:
-    """Probability of the positive label: ``frame`` has ``case_id, p``. ``ran`` as in `Forecast`."""
+    """Probability of the positive label: ``frame`` has ``case_id, p``. ``ran`` as in `Forecast`.
+
+    ``reasons`` gives, for a model that can say so, what spoke most for the positive label of a case, the
+    weightiest first. They tell of a person's features, so ``ran`` never holds them.
+    """
 
     frame: pl.DataFrame
     ran: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

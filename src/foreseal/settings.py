@@ -79,6 +79,17 @@ def _known_at(value: Any) -> KnownAt:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentTable:
+    """``consent = { column, purpose }``: a feature of 0 and 1 that says whether a person agreed, and to what.
+
+    The column is shown to no model.
+    """
+
+    column: str
+    purpose: str = field(metadata={"convert": _title})
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """``[datasets.X]``: what is kept, under which terms, and where it comes from.
 
@@ -93,6 +104,9 @@ class Dataset:
     origin: str = ""
     crs: str = ""
     personal: bool = False
+    consent: ConsentTable | None = field(
+        default=None, metadata={"convert": lambda v: build(ConsentTable, v, "consent")}
+    )
     timezone: str = field(default="", metadata={"convert": _zone})
     known_at: KnownAt = field(default_factory=KnownAt, metadata={"convert": _known_at})
     quality: Mapping[str, Any] = field(default_factory=dict, metadata={"convert": dict})
@@ -317,3 +331,14 @@ def _check_references(settings: Settings) -> None:
             )
     for name, decision in settings.decisions.items():
         exists(decision.target, "target", f"[decisions.{name}]", settings.targets)
+        about = settings.targets[decision.target].dataset
+        if settings.datasets[about].personal and settings.datasets[about].consent is None:
+            raise SettingsError(
+                f"[decisions.{name}] decides about people, and [datasets.{about}] does not say who agreed.",
+                hint='Name the column: consent = { column = "consent", purpose = "credit decision" }',
+            )
+    for name, each in settings.datasets.items():
+        if each.consent and not each.personal:
+            raise SettingsError(
+                f"[datasets.{name}] has consent, but is not personal.", hint="Set personal = true."
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
@@ -55,6 +56,15 @@ def _levels(value: Any) -> tuple[float, ...]:
     if any(round(v, MAX_LEVEL_DECIMALS) != v for v in levels):
         raise ValueError(f"quantiles have more than {MAX_LEVEL_DECIMALS} decimals")
     return levels
+
+
+def _groups(value: Any) -> dict[str, tuple[float, ...]]:
+    if not isinstance(value, Mapping):
+        raise ValueError("write groups = { age = [25, 60], housing = [] }")
+    cuts = {str(name): tuple(float(each) for each in given) for name, given in value.items()}
+    if any(a >= b for each in cuts.values() for a, b in itertools.pairwise(each)):
+        raise ValueError("the cuts of groups ascend")
+    return cuts
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,7 @@ class TargetTable:
     also: tuple[str, ...] = field(default=(), metadata={"convert": lambda v: tuple(map(_rule, v))})
     covariates: tuple[str, ...] = ()
     commit: bool = False
+    groups: Mapping[str, tuple[float, ...]] = field(default_factory=dict, metadata={"convert": _groups})
 
     def __post_init__(self) -> None:
         if self.rule == "wis" and not (self.quantiles and self.freq):

@@ -152,13 +152,18 @@ def horizon(knowledge: Knowledge, target: Target, seq: int) -> pl.DataFrame:
     return Grid.of(panel).future(target.horizon)[0].select("unique_id", "ds")
 
 
-def forecast_cases(knowledge: Knowledge, target: Target, seq: int, spec: str) -> Probabilities:
-    """A probability for each case that is due at cutoff ``seq``, from a classifier expression."""
+def forecast_cases(
+    knowledge: Knowledge, target: Target, seq: int, spec: str, hidden: Sequence[str] = ()
+) -> Probabilities:
+    """A probability for each case that is due at cutoff ``seq``, from a classifier expression.
+
+    ``hidden`` are features that no model is shown.
+    """
     from foreseal.predict.catalogue import resolve_classifier
     from foreseal.predict.model import Cases
 
     cutoff = target.cutoffs[seq]
-    features = knowledge.features(target.dataset, cutoff)
+    features = knowledge.features(target.dataset, cutoff).drop(hidden)
     labels = knowledge.labels(target.dataset, cutoff).select("case_id", "y")
     classifier = resolve_classifier(spec).fit(Cases(features, labels))
     due = cases_due(knowledge, target, seq)

@@ -49,7 +49,8 @@ def replayed(log: LogReader, sealing: Times | None) -> Replay:
 class History:
     """The entry that counts of each thing that is said once, and the latest of each that is revised.
 
-    ``erasures`` are by commitment.
+    ``erasures``, ``consents`` given and those ``withdrawn`` are by commitment, ``words`` on single cases by
+    the decision's leaf and the case.
     """
 
     identities: dict[str, Said] = field(default_factory=dict)
@@ -62,6 +63,9 @@ class History:
     scores: dict[tuple[str, int], Said] = field(default_factory=dict)
     decisions: dict[tuple[str, int], Said] = field(default_factory=dict)
     approvals: dict[str, Said] = field(default_factory=dict)
+    words: dict[tuple[str, str], Said] = field(default_factory=dict)
+    consents: dict[str, Said] = field(default_factory=dict)
+    withdrawn: dict[str, Said] = field(default_factory=dict)
     erasures: dict[str, Said] = field(default_factory=dict)
     size: int = 0
 
@@ -106,6 +110,12 @@ class History:
                 self.scores.setdefault((body["target"], body["seq"]), each)
             elif kind == "decision":
                 self.decisions.setdefault((body["name"], body["seq"]), each)
+            elif kind == "approval" and "case" in body:
+                self.words.setdefault((body["decision"], body["case"]), each)
+            elif kind == "consent":
+                said_of = self.consents if body["action"] == "given" else self.withdrawn
+                for subject in body["subjects"]:
+                    said_of.setdefault(subject, each)
             elif kind == "approval":
                 self.approvals.setdefault(body["decision"], each)
             elif kind == "erasure":

@@ -42,11 +42,13 @@ class Due:
 
 @dataclass(slots=True)
 class Done:
-    """What a run did. ``missed`` counts forecasts whose deadline had passed before the run came to them."""
+    """What a run did. ``missed`` counts forecasts whose deadline had passed before the run came to them,
+    ``withheld`` cases that nothing was decided about for want of consent."""
 
     collected: list[Collected] = field(default_factory=list)
     forecasts: int = 0
     decisions: int = 0
+    withheld: int = 0
     settled: int = 0
     missed: int = 0
     waiting: int = 0
@@ -130,6 +132,7 @@ def run(
             step = session.forecast(target, due.seq)
             done.forecasts += step.forecasts
             done.decisions += step.decisions
+            done.withheld += step.withheld
             done.failures += step.failures
     done.anchored = anchor_log(session.project, session.log)
     return done

@@ -168,6 +168,15 @@ class Results:
             )
         return found
 
+    def referred(self, decision: Said) -> dict[str, str]:
+        """The cases that a decision leaves to a person, and the word on each: empty while it is awaited."""
+        policy = self.project.policies.get(decision.body["name"])
+        act = getattr(policy, "refer", "")
+        action = read_decision(self._get(decision.body["payload"]))[decision.body["chosen"]] if act else ()
+        cases = [each.key for each in action if each.value == act and " " not in each.key]
+        words = {case: self.history.words.get((decision.leaf, case)) for case in cases}
+        return {case: str(word.body["verdict"]) if word else "" for case, word in words.items()}
+
     def _judged(self, decision: Said) -> tuple[dict[str, float], float | None]:
         score = self.history.scores.get((decision.body["target"], decision.body["seq"]))
         for each in score.body["decisions"] if score else ():

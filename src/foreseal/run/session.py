@@ -16,6 +16,7 @@ from foreseal.run.collecting import Collected, collect
 from foreseal.run.desk import Desk
 from foreseal.run.history import History, Said
 from foreseal.run.project import Project
+from foreseal.run.results import Results
 from foreseal.run.settlement import settle
 from foreseal.run.step import Step, seal_step
 from foreseal.run.timekeeping import check_clock
@@ -179,17 +180,31 @@ class Session:
 
     # -- decide --------------------------------------------------------------------------------------------
 
-    def approve(self, name: str, seq: int, verdict: str, by: str, reason: str) -> Said:
-        """Seal a person's word on a decision. Raises `UsageError` if there is none of that name and number,
-        `Refused` if it has been given already."""
+    def approve(self, name: str, seq: int, verdict: str, by: str, reason: str, case: str = "") -> Said:
+        """Seal a person's word on a decision, or on one case that it refers to a person.
+
+        Raises `UsageError` if there is none of that name and number, or it does not refer that case, and
+        `Refused` if the word has been given already.
+        """
         decision = self.history.decisions.get((name, seq))
         if decision is None:
             raise UsageError(
                 f"There is no decision {name} {seq} in the log.", hint="`foreseal decide` lists decisions."
             )
+        word = {"decision": decision.leaf, "verdict": verdict, "by": by, "reason": reason}
+        if case:
+            if case not in Results(self.project, self.history).referred(decision):
+                raise UsageError(
+                    f"{name} {seq} does not refer the case {case} to a person.",
+                    hint=f"`foreseal decide {name} {seq}` lists the cases that it does.",
+                )
+            if (decision.leaf, case) in self.history.words:
+                raise Refused(f"A word on the case {case} of {name} {seq} is sealed already.")
+            self.desk.say("approval", {**word, "case": case})
+            return self.commit()[0]
         if decision.leaf in self.history.approvals or decision.body["state"] != "proposed":
             raise Refused(f"The decision {name} {seq} is {self.history.state(decision)} already.")
-        self.desk.say("approval", {"decision": decision.leaf, "verdict": verdict, "by": by, "reason": reason})
+        self.desk.say("approval", word)
         return self.commit()[0]
 
     # -- settle --------------------------------------------------------------------------------------------

@@ -6,16 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from foreseal.clock import format_instant
 from foreseal.errors import Malformed, UsageError
-from foreseal.records import Forecast, Snapshot, Target
-from foreseal.run import declare
+from foreseal.records import Decision, Forecast, Option, Probabilities, Setting, Snapshot, Target
+from foreseal.run import declare, reasons
+from foreseal.run.consenting import Agreed, agreed
 from foreseal.run.deciding import decision_fields, decision_payload, options_payload
 from foreseal.run.forecasting import (
     Knowledge,
     cases_payload,
     forecast_cases,
     forecast_series,
+    read_cases,
     read_series,
     series_payload,
     snapshot_fields,
@@ -31,10 +35,14 @@ MAX_PAST = 600
 
 @dataclass(slots=True)
 class Step:
-    """What was sealed at one cutoff, and what could not be."""
+    """What was sealed at one cutoff, and what could not be.
+
+    ``withheld`` counts cases that nothing was decided about, for their consent is lacking or withdrawn.
+    """
 
     forecasts: int = 0
     decisions: int = 0
+    withheld: int = 0
     failures: list[str] = field(default_factory=list)
 
 
@@ -59,7 +67,7 @@ def seal_step(session: Session, target: Target, seq: int) -> Step:
             continue
         leaf = _seal_forecast(session, target, seq, forecaster, snapshots, data, found.ran)
         step.forecasts += 1
-        if forecaster == target.forecasters[0] and isinstance(found, Forecast):
+        if forecaster == target.forecasters[0]:
             _decide(session, knowledge, target, seq, found, leaf, step)
     for each in session.commit():
         if each.body["kind"] == "forecast":
@@ -72,8 +80,11 @@ def _predict(
 ) -> tuple[bytes, Any]:
     models = declare.models_of(session.project.settings, target.name, forecaster)
     if target.kind == "cases":
-        cases = forecast_cases(knowledge, target, seq, models.members[0])
-        return cases_payload(cases, target), cases
+        consent = session.project.settings.datasets[target.dataset].consent
+        hidden = [consent.column] if consent else []
+        cases = forecast_cases(knowledge, target, seq, models.members[0], hidden)
+        data = cases_payload(cases, target)
+        return data, replace(cases, frame=read_cases(data, target))
     past = session.past.setdefault(target.name, {})
     for old in sorted(past, key=lambda key: key[1])[:-MAX_PAST]:
         del past[old]
@@ -117,7 +128,7 @@ def _decide(
     knowledge: Knowledge,
     target: Target,
     seq: int,
-    forecast: Forecast,
+    forecast: Forecast | Probabilities,
     leaf: str,
     step: Step,
 ) -> None:
@@ -125,11 +136,27 @@ def _decide(
     names = [name for name, table in tables.items() if table.target == target.name]
     if not names:
         return
-    history = knowledge.series(target.dataset, target.cutoffs[seq])
+    cutoff, consents = target.cutoffs[seq], Agreed({}, ())
+    if isinstance(forecast, Forecast):
+        history = knowledge.series(target.dataset, cutoff)
+    else:
+        history = knowledge.labels(target.dataset, cutoff).select("case_id", "y")
+        if session.project.settings.datasets[target.dataset].personal:
+            try:
+                cases = forecast.frame["case_id"].to_list()
+                consents = agreed(session, knowledge, target.dataset, cutoff, cases)
+            except UsageError as error:
+                step.failures.append(f"{names[0]}, {format_instant(cutoff)}: {error.message}")
+                return
+            step.withheld += len(cases) - len(consents.subjects)
+            mine = forecast.frame.filter(pl.col("case_id").is_in([*consents.subjects]))
+            forecast = replace(forecast, frame=mine)
     for name in names:
         table = tables[name]
         try:
             decision = session.project.policies[name].decide(forecast, history)
+            if isinstance(forecast, Probabilities):
+                decision = _told(session, name, target, seq, decision, forecast, consents)
             data = decision_payload(decision)
         except (UsageError, Malformed, ValueError) as error:
             step.failures.append(f"{name}, {format_instant(target.cutoffs[seq])}: {error}")
@@ -142,5 +169,30 @@ def _decide(
             "seq": seq,
             "cutoff": format_instant(target.cutoffs[seq]),
         }
+        if consents.cited:
+            about["consents"] = list(consents.cited)
         session.desk.say("decision", {**fields, **about, "forecast": leaf})
         step.decisions += 1
+
+
+def _told(
+    session: Session,
+    name: str,
+    target: Target,
+    seq: int,
+    decision: Decision,
+    cases: Probabilities,
+    consents: Agreed,
+) -> Decision:
+    """The decision with what its chosen option rests on for each case: a consent, and reasons."""
+    ids = cases.frame["case_id"].to_list()
+    more = [Setting(f"consent {case}", consents.subjects[case]) for case in ids if case in consents.subjects]
+    why = {case: cases.reasons[case] for case in ids if case in cases.reasons}
+    if why:
+        about = (target.dataset, seq, target.cutoffs[seq])
+        more += reasons.keep(session.project, session.store, name, about, why)
+    options = tuple(
+        Option(each.name, (*each.action, *more), each.expected_cost) if each.name == decision.chosen else each
+        for each in decision.options
+    )
+    return replace(decision, options=options)

@@ -29,7 +29,7 @@ from foreseal.store.rows import HOT_ROWS, Rows, Where
 from foreseal.store.schema import Part, Schema
 from foreseal.store.segments import sync_folder
 from foreseal.store.snapshots import Prefix, Snapshots
-from foreseal.store.subjects import Erasure, Subjects
+from foreseal.store.subjects import Erasure, Secret, Subjects
 from foreseal.store.vintages import admit, sift
 
 COLUMN = KnownAt("column", column="known_at")
@@ -327,6 +327,10 @@ class Store:
     def pseudonyms(self, dataset: str, ids: Iterable[str]) -> dict[str, str]:
         """The ``case_id`` of each id that the source of a personal dataset uses, where it is known."""
         return self._personal.subjects.find(self._personal_schema(dataset).name, ids)
+
+    def secrets(self, dataset: str, cases: Iterable[str]) -> dict[str, Secret]:
+        """The secrets of subjects of a personal dataset, by pseudonym, without those who were erased."""
+        return self._personal.subjects.secrets(self._personal_schema(dataset).name, cases)
 
     def erase(self, dataset: str, case: str) -> Erasure:
         """Destroy what makes a subject's records readable; it is durable when this returns.
