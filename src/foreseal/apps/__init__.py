@@ -27,8 +27,8 @@ class App:
 
     ``data`` to ``outcome`` are TOML tables; ``files`` are copied from the example's folder into the project;
     ``extras`` names the optional dependencies that the declaration needs. ``sources``, ``models`` and
-    ``policies`` map names used in the TOML to classes. ``adopt`` makes the same application on a forecast hub's
-    folder that the user brings.
+    ``policies`` map names used in the TOML to classes. ``adopt`` makes the same application on the folder
+    of a forecast hub that the user brings.
     """
 
     name: str

@@ -32,6 +32,7 @@ VERBS = (
     "verify",
     "witness",
     "monitor",
+    "hub",
     "run",
     "status",
     "key",

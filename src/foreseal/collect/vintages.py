@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from foreseal.collect.cells import MISSING_VALUE, read_numbers
-from foreseal.collect.hub import dated
+from foreseal.collect.hub import Hub, dated
 from foreseal.collect.source import Batch, Context
 from foreseal.collect.times import NOT_A_TIME
 from foreseal.errors import DataError
@@ -101,6 +101,14 @@ class Vintages:
             .iter_rows()
         )
         return Batch(good, file.name, "series", KnownAt("column", column="known_at"), rejected)
+
+
+def newest(hub: Hub) -> dict[tuple[str, date], float]:
+    """The newest value of every location and week in a hub's target data."""
+    source = Vintages(path=hub.vintages(), target=hub.target)
+    rows = pl.concat([batch.rows for batch in source.read(Context())])
+    last = rows.sort("known_at", maintain_order=True).group_by("unique_id", "ds").agg(pl.col("y").last())
+    return {(uid, ds.date()): y for uid, ds, y in last.iter_rows()}
 
 
 def _one_of(table: pl.DataFrame, names: tuple[str, ...], file: Path) -> str:
