@@ -43,6 +43,7 @@ $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench.store
 	$(BIN)/python -m bench.seal
+	$(BIN)/python -m bench.chain
 	$(BIN)/python -m bench.loops
 	$(BIN)/python -m bench.parts
 	$(BIN)/python -m bench.anomalies

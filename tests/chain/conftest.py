@@ -57,12 +57,20 @@ def log(tmp_path: Path):
         yield log
 
 
-@pytest.fixture
-def anvil():
-    """A chain of one node on a free local port, where every block but the last two is final."""
+@pytest.fixture(scope="session")
+def node():
     require("web3", 'pip install "foreseal[chain]"')
     with started() as anvil:
         yield anvil
+
+
+@pytest.fixture
+def anvil(node: Anvil):
+    """A chain of one node on a free local port, where every block but the last two is final."""
+    yield node
+    node.node.ask("evm_setAutomine", True)
+    node.node.ask("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+    node.mine()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,11 +32,10 @@ def anchor(port: Port, log: Log) -> ChainAnchor:
 
 
 @pytest.fixture
-def by_hand(anvil: Anvil) -> Iterator[Anvil]:
+def by_hand(anvil: Anvil, anchor: ChainAnchor) -> Anvil:
     """Blocks are made only when the test says so."""
     anvil.node.ask("evm_setAutomine", False)
-    yield anvil
-    anvil.node.ask("evm_setAutomine", True)
+    return anvil
 
 
 def fork_of(log: Log, tmp_path: Path, *, entries: int) -> Log:

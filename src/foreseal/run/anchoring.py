@@ -95,9 +95,10 @@ def authority(project: Project) -> Authority | None:
 def believed_chain(project: Project) -> Chain | None:
     """The chain that the settings name, if any, and the blocks of it that were final before."""
     table = project.settings.seal.chain
-    if table is None:
+    options = AnchorOptions.of(table.options) if table else None
+    if options is None or not options.contract:
         return None
-    return replace(AnchorOptions.of(table.options).chain, blocks=frozenset(_blocks(project)))
+    return replace(options.chain, blocks=frozenset(_blocks(project)))
 
 
 def sealing_times(project: Project) -> Times | None:

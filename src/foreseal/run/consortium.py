@@ -73,7 +73,7 @@ known_at = { delay = "1d" }
 dataset = "demand"
 horizon = 7
 freq = "1d"
-cutoffs = { start = 2026-02-23, end = 2026-03-02, every = "1d" }
+cutoffs = { start = 2026-02-27, end = 2026-03-02, every = "1d" }
 deadline = "2h"
 quantiles = [0.05, 0.25, 0.5, 0.75, 0.95]
 decimals = 1
