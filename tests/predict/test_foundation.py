@@ -198,6 +198,8 @@ def test_a_checkpoint_is_refused_unless_it_is_pinned_and_as_it_was(
     checked.cache_clear()
     with pytest.raises(ModelError, match=f"not {pinned}"):
         ask(f"chronos({str(folder)!r}, {pinned!r})", wave(50))
+    with pytest.raises(ModelError, match="No checkpoint is named"):
+        ask("chronos", wave(50))
     with pytest.raises(ModelError, match="no folder"):
         ask(f"chronos({str(tmp_path / 'none')!r}, {pinned!r})", wave(50))
 

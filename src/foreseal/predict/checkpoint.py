@@ -38,9 +38,9 @@ class Checkpoint:
         Raises `ModelError` if it is not there, not pinned, has another digest, or holds a pickle.
         """
         folder = Path(path)
-        if not folder.is_dir():
+        if not path or not folder.is_dir():
             raise ModelError(
-                f"There is no folder {path!r} with a checkpoint.",
+                f"There is no folder {path!r} with a checkpoint." if path else "No checkpoint is named.",
                 hint="Copy the checkpoint to this machine first: nothing is fetched from elsewhere.",
             )
         files = sorted(

@@ -52,7 +52,7 @@ class Chronos:
     takes. Missing values are left to the model. Beyond its own horizon it goes on as its library does.
     """
 
-    path: str
+    path: str = ""
     digest: str = ""
     context: int | None = None
     grid_: Grid | None = field(default=None, init=False, repr=False, compare=False)
