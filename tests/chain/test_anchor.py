@@ -77,7 +77,7 @@ def test_what_the_contract_holds_already_is_found_and_not_sent_again(
     assert anchor.verify(str(again), log.signed).at >= anchor.status(str(first)).at
 
 
-def test_a_reorganisation_loses_an_anchor_and_the_outbox_sends_it_again(
+def test_threat_14_a_reorganisation_loses_an_anchor_and_the_outbox_sends_it_again(
     anchor: ChainAnchor, port: Port, log: Log, tmp_path: Path
 ) -> None:
     outbox, clock = Outbox(tmp_path / "anchors.db", "chain", log.origin), LiveClock().now
@@ -188,7 +188,7 @@ def test_a_copy_that_is_older_than_what_the_contract_holds_is_refused(anchor: Ch
         anchor.submit(old)
 
 
-def test_a_name_is_claimed_once_and_only_its_owner_anchors_under_it(
+def test_threat_20_a_name_is_claimed_once_and_only_its_owner_anchors_under_it(
     anchor: ChainAnchor, port: Port, log: Log, tmp_path: Path
 ) -> None:
     other = Port.open(port.anvil, tmp_path / "other", contract=port.contract).anchor(log.folder)

@@ -66,9 +66,7 @@ def test_a_record_shows_the_root_in_a_block_without_asking_anybody(
     assert block_of(record) == held.block
 
 
-def test_a_record_of_which_a_byte_was_changed_shows_nothing(
-    port: Port, anchored: Log, record: bytes
-) -> None:
+def test_a_record_of_which_a_byte_was_changed_shows_nothing(port: Port, anchored: Log, record: bytes) -> None:
     chain, text = offline(port, block_of(record)), parse_note(anchored.signed).text
     assert chain.check(record, text).size == 15
     count = 0
@@ -88,7 +86,7 @@ def test_a_record_is_of_one_log_and_one_size_and_one_contract(port: Port, record
         check_record(replace(found, contract="0x" + "ab" * 20), "example.com/log", 15)
 
 
-def test_another_contract_that_says_the_same_is_not_believed(port: Port, log: Log) -> None:
+def test_threat_20_another_contract_that_says_the_same_is_not_believed(port: Port, log: Log) -> None:
     # Its owner could write any root at any time; what it answers cannot be told apart, but its code can.
     prefix = bytes.fromhex("5b")
     runtime = prefix + bytes.fromhex(contract._artifact()["runtime"].removeprefix("0x"))

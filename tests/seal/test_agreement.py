@@ -44,7 +44,7 @@ def test_who_has_not_signed_is_named_and_signing_twice_is_signing_once() -> None
     assert bytes(agreed().signed(KEYS[0])) == bytes(agreed())
 
 
-def test_the_same_agreement_is_an_entry_in_the_log_of_each_party() -> None:
+def test_threat_19_the_same_agreement_is_an_entry_in_the_log_of_each_party() -> None:
     for key in KEYS:
         entry = parse_entry(sign_entry("agreement", agreed().fields, key=key, at=AT))
         assert {each["key"]: each["signature"] for each in entry["parties"]} == agreed().signatures
