@@ -23,9 +23,12 @@ from foreseal.run.receipts import verify_receipts, write_receipts
 from foreseal.run.results import Results
 from foreseal.seal.verify import verify_log
 
-NEEDS = {"cases": "sklearn", "plots": "bokeh"}
+NEEDS = {"cases": "sklearn", "plots": "bokeh", "medicine": "scipy"}
 Finished = tuple[Project, Done]
-SHORTER = {"traffic": ("end = 2018-09-29", "end = 2018-08-02")}
+SHORTER = {
+    "traffic": ("end = 2018-09-29", "end = 2018-08-02"),
+    "epidemic": ("end = 2025-05-28", "end = 2024-11-27"),
+}
 
 
 @pytest.fixture(autouse=True)

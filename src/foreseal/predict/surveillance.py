@@ -117,7 +117,7 @@ class Surveillance:
         members = []
         for member in range(self.members):
             known = prior(h, self.seed, member)
-            own, now = known.bend(seen.x.reshape(len(change), -1)), known.bend(here.x[0])
+            own, now = known.bend(seen.x.reshape(-1, seen.x.shape[-1])), known.bend(here.x[0])
             gram = (own * weight[:, None]).T @ own + PRIOR * known.gram
             moment = (own * weight[:, None]).T @ change + PRIOR * known.moment
             slope = np.linalg.solve(gram + (1.0 + PRIOR) * np.diag(known.penalty), moment)
