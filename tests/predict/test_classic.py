@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import require
 from tests.predict.panels import hourly, long_frame, panel
 
+import foreseal
 from foreseal.errors import MissingExtra, ModelError, ModelWarning
 from foreseal.predict.classic import ARIMA, CES, ETS, MSTL, Theta
 
@@ -146,3 +147,22 @@ def test_the_budget_of_arima_is_counted_in_series():
 def test_an_impossible_season_is_refused():
     with pytest.raises(ModelError, match="season of 0"):
         Theta(season=0).fit(panel(hourly(3)))
+
+
+def test_a_member_that_leaves_every_series_to_others_is_left_out_of_the_ensemble():
+    require("statsforecast")
+    frame = long_frame("walk", np.random.default_rng(0).normal(size=480).cumsum())
+    silent = foreseal.forecast(frame, 4, models=["naive", "theta(longest=100)"])
+    without = foreseal.forecast(frame, 4, models=["seasonal_naive", "naive"])
+    assert silent.frame.equals(without.frame)
+    assert "theta(longest=100)=0.0000" in silent.ran["weights"]
+    assert silent.ran["theta(longest=100).naive"] == "1"
+    assert " naive=0.0000" not in silent.ran["weights"]
+    alone = foreseal.forecast(frame, 4, models=["theta(longest=100)"])
+    usual = foreseal.forecast(frame, 4, models=["seasonal_naive(24)"])
+    assert alone.frame["q0.5"].to_list() == usual.frame["q0.5"].to_list()
+
+
+def test_a_longest_history_below_one_value_is_refused():
+    with pytest.raises(ModelError, match="longest history of 0 steps"):
+        Theta(longest=0).fit(panel(hourly(3)))

@@ -129,7 +129,7 @@ def look_back(
 
     Past steps are counted in columns of the grid. A window in which a series would have had less than
     `LEAST_SHARE` of its history, or a single value, says nothing about it. ``covariates`` adds to a panel
-    what was known of them.
+    what was known of them. A member that abstains on every series is left out (not the first, the baseline).
     """
     grid = Grid.of(panel)
     index, columns = grid.future(h)
@@ -152,12 +152,18 @@ def look_back(
         model = make()
         if isinstance(model, Rolling):
             values, told = model.roll(present, [0, *backs], max(reach, h), quantiles)
+            ran |= _prefixed(name, told)
+            if now and abstains(told, count):
+                continue
             values = np.sort(values, axis=3)
             picked = np.maximum(columns, 0)[:, :, None]
             now[name], before[name] = np.take_along_axis(values[0], picked, axis=1), values[1:, :, :h]
         else:
             made = model.fit(present).predict(h, quantiles)
-            now[name], told = _values(name, made, index), made.ran
+            ran |= _prefixed(name, made.ran)
+            if now and abstains(made.ran, count):
+                continue
+            now[name] = _values(name, made, index)
             before[name] = np.full((len(backs), count, h, len(quantiles)), np.nan)
             for window, back in enumerate(backs):
                 if back not in earlier:
@@ -173,7 +179,6 @@ def look_back(
                 before[name][window, rows[series], at[series, steps]] = told_then[series, steps]
         if not np.isfinite(now[name]).all():
             raise ModelError(f"Model {name!r} gave no numbers for some series or steps.", hint=HINT)
-        ran |= {f"{name}.{key}": value for key, value in told.items()}
     fresh = min(1.0, (backs[0] - backs[1]) / h) if len(backs) > 1 else 1.0
     past = _joined(grid.ids, quantiles, first, y, before, fresh)
     return Views(index, now, past, ran)
@@ -197,6 +202,16 @@ def recall(
     for name, make in makers.items():
         if not _holds(cache.get((name, now)), quantiles):
             cache[name, now] = make().fit(panel).predict(h, quantiles)
+    ran: dict[str, str] = {}
+    for name in makers:
+        ran |= _prefixed(name, cache[name, now].ran)
+    series = panel.frame["unique_id"].n_unique()
+    baseline = next(iter(makers))
+    makers = {
+        name: make
+        for name, make in makers.items()
+        if name == baseline or not abstains(cache[name, now].ran, series)
+    }
     for origin in origins:
         absent = [name for name in makers if not _holds(cache.get((name, origin)), quantiles)]
         if absent:
@@ -208,7 +223,6 @@ def recall(
     index = _keys(cache[next(iter(makers)), now])
     ids = tuple(index["unique_id"].unique(maintain_order=True).to_list())
     said = {name: _values(name, cache[name, now], index) for name in makers}
-    ran = {f"{name}.{key}": value for name in makers for key, value in cache[name, now].ran.items()}
     shape = (len(origins), len(ids), h)
     first, y = np.zeros(shape[:2], np.int64), np.full(shape, np.nan)
     before = {name: np.full((*shape, len(quantiles)), np.nan) for name in makers}
@@ -234,6 +248,15 @@ def recall(
             raise _left_out(name)
         before[name][at] = values.reshape(-1, h, len(quantiles))[here]
     return Views(index, said, _joined(ids, quantiles, first, y, before, 1.0), ran)
+
+
+def abstains(ran: Mapping[str, str], series: int) -> bool:
+    """Whether a model has said of all ``series`` only what the seasonal naive would."""
+    return ran.get("naive") == str(series)
+
+
+def _prefixed(name: str, ran: Mapping[str, str]) -> dict[str, str]:
+    return {f"{name}.{key}": value for key, value in ran.items()}
 
 
 def _joined(

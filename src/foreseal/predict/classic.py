@@ -30,10 +30,12 @@ NARROWEST = 0.7
 class Theta:
     """Dynamic optimised Theta of each series (Fiorucci et al., 2016) at its shortest usual season.
 
-    Gaps are filled with the value a season before.
+    Gaps are filled with the value a season before. Series of more than ``longest`` values are left to other
+    models: they get seasonal naive quantiles.
     """
 
     season: int | None = None
+    longest: int | None = None
     grid_: Grid | None = field(default=None, init=False, repr=False, compare=False)
 
     name: ClassVar[str] = "theta"
@@ -43,10 +45,9 @@ class Theta:
     least_width: ClassVar[float] = 0.0
 
     def fit(self, panel: Panel) -> Self:
-        if self.season is not None and self.season < 1:
-            raise ModelError(
-                f"A season of {self.season} steps is impossible.", hint="Give a whole number from 1."
-            )
+        for what, size in (("A season", self.season), ("A longest history", self.longest)):
+            if size is not None and size < 1:
+                raise ModelError(f"{what} of {size} steps is impossible.", hint="Give a whole number from 1.")
         self.grid_ = Grid.of(panel)
         return self
 
@@ -63,10 +64,11 @@ class Theta:
         values = np.empty((len(grid.ids), reach, len(quantiles)))
         naive, failed = 0, []
         for row, y in enumerate(grid.y):
-            known = _filled(y, season)[-self.max_length :]
+            filled = _filled(y, season)
+            known = filled[-self.max_length :]
             own = season if len(known) >= 2 * season and season <= self.max_season else 1
             usual = seasonal_quantiles(known[None], own, 1, reach, quantiles)[0]
-            if len(known) < MIN_LENGTH or np.ptp(known) == 0.0 or not self._takes(row):
+            if not self._takes(row, filled):
                 values[row] = usual
                 naive += 1
                 continue
@@ -94,8 +96,10 @@ class Theta:
 
         return DynamicOptimizedTheta(season_length=season)
 
-    def _takes(self, row: int) -> bool:
-        return True
+    def _takes(self, row: int, y: FloatArray) -> bool:
+        """Whether a series is for this model, or for the seasonal naive."""
+        long = self.longest is not None and len(y) > self.longest
+        return not long and len(y) >= MIN_LENGTH and bool(np.ptp(y[-self.max_length :]) > 0.0)
 
     def _bounded(
         self, made: FloatArray, y: FloatArray, season: int, quantiles: Sequence[float]
@@ -175,8 +179,8 @@ class ARIMA(Theta):
     max_length: ClassVar[int] = 200
     max_season: ClassVar[int] = 12
 
-    def _takes(self, row: int) -> bool:
-        return row < self.series
+    def _takes(self, row: int, y: FloatArray) -> bool:
+        return row < self.series and super()._takes(row, y)
 
     def _model(self, y: FloatArray, season: int, grid: Grid) -> Any:
         from statsforecast.models import AutoARIMA

@@ -254,7 +254,8 @@ def tell(accounts: Sequence[Account], plan: Plan) -> dict[str, str]:
         ran |= {"preset": plan.named} if plan.named else {}
         ran |= {"baseline": plan.baseline}
         mean = {
-            name: sum(account.series * (account.weights or {})[name] for account in accounts) / series
+            name: sum(account.series * (account.weights or {}).get(name, 0.0) for account in accounts)
+            / series
             for name in plan.makers
         }
         ran["weights"] = " ".join(f"{name}={weight:.4f}" for name, weight in mean.items())
@@ -299,8 +300,8 @@ def check(h: int, quantiles: Sequence[float]) -> tuple[float, ...]:
 
 
 def member_name(model: str | Model) -> str:
-    """What a model is called in ``ran`` and in the cache: as it calls itself, or else by its expression or the
-    repr of an instance, of which a long one gives way to its digest."""
+    """What a model is called in ``ran`` and in the cache: as it calls itself, or else by its expression or
+    the repr of an instance, of which a long one gives way to its digest."""
     made = catalogue.resolve(model) if isinstance(model, str) else model
     full = model.strip() if isinstance(model, str) else repr(model)
     short = full

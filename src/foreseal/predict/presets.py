@@ -21,7 +21,7 @@ class Preset:
 PRESETS = {
     "fast": Preset(("closed_form",), 20, 3),
     "balanced": Preset(("pretrained", "ridge"), 60, 6),
-    "best": Preset(("pretrained", "ridge", "theta"), 60, 6),
+    "best": Preset(("pretrained", "ridge", "theta(longest=200)"), 60, 6),
 }
 
 
