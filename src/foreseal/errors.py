@@ -8,6 +8,7 @@
     ├── SetupError              exit 3: the environment is not ready
     │   ├── MissingExtra        an optional dependency is not installed
     │   ├── KeyMissing          a signing key is not where the project expects it
+    │   ├── NodeError           a node of a chain will not do what it was asked
     │   └── Busy                another process holds the project
     └── ProofError              exit 1: a check said no
         ├── Malformed           bytes that no honest writer produces
@@ -83,6 +84,10 @@ class MissingExtra(SetupError):
 
 class KeyMissing(SetupError):
     """A signing key is not where the project expects it."""
+
+
+class NodeError(SetupError):
+    """A node of a chain will not do what it was asked."""
 
 
 class Busy(SetupError):

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from foreseal.chain import contract
 from foreseal.chain.anchor import ChainAnchor, Reference
 from foreseal.chain.deploy import wait_for
-from foreseal.chain.node import NodeError, quantity
+from foreseal.chain.node import quantity
 from foreseal.chain.transaction import send
 from foreseal.clock import LiveClock
-from foreseal.errors import Malformed, Refused, SetupError, Tampered
+from foreseal.errors import Malformed, NodeError, Refused, SetupError, Tampered
 from foreseal.run.anvil import CHAIN_ID, Anvil
 from foreseal.seal.checkpoint import read_checkpoint
 from foreseal.seal.log import Log

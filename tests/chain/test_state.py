@@ -15,10 +15,18 @@ from foreseal.chain import contract
 from foreseal.chain.attest import attest_folder
 from foreseal.chain.deploy import wait_for
 from foreseal.chain.ethereum import Chain
-from foreseal.chain.node import Node, NodeError, quantity
+from foreseal.chain.node import Node, quantity
 from foreseal.chain.state import block_of, check_record, encode_header, parse_record
 from foreseal.chain.transaction import send
-from foreseal.errors import ForesealError, Malformed, ProofError, SettingsError, SetupError, Tampered
+from foreseal.errors import (
+    ForesealError,
+    Malformed,
+    NodeError,
+    ProofError,
+    SettingsError,
+    SetupError,
+    Tampered,
+)
 from foreseal.run.anvil import CHAIN_ID, Anvil
 from foreseal.seal.anchor import CHAIN_NOT_CHECKED, MAX_TOKEN, Attested
 from foreseal.seal.checkpoint import read_checkpoint

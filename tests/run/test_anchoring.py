@@ -122,9 +122,7 @@ def test_a_forecast_that_witnesses_saw_too_late_is_in_time_if_a_timestamp_says_s
     attest = attesting.attestor(authority(project), datetime.now(UTC))
     verdict = verify_log(project.log_folder, project.trust(), (), attest)
     assert verdict.ok, verdict
-    assert (
-        "next_day: 2 of 2 forecasts existed before their deadline, by anchors alone" in verdict.statements
-    )
+    assert "next_day: 2 of 2 forecasts existed before their deadline, by anchors alone" in verdict.statements
 
 
 def test_a_timestamp_that_does_not_fit_has_no_weight_and_is_no_problem(

@@ -462,10 +462,15 @@ def _containers(log: Forged) -> Iterator[Vector]:
     )
     yield Vector("log: a stray file", "log", {**whole, "tile/readme": b"x"}, code="stray")
     yield Vector("log: a timestamp", "log", {**whole, "timestamp/28.tsr": b"x"}, level="identities")
+    yield Vector("log: a chain anchor", "log", {**whole, "chain/28.json": b"x"}, level="identities")
     for name in (
         "timestamp/028.tsr",
         "timestamp/28",
         "timestamp/9007199254740993.tsr",
+        "chain/028.json",
+        "chain/28",
+        "chain/28.tsr",
+        "chain/9007199254740993.json",
         "cosigned/9007199254740993",
     ):
         yield Vector(f"log: a stray {name}", "log", {**whole, name: b"x"}, code="stray")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from foreseal.chain.contract import need
-from foreseal.errors import Malformed, SetupError
+from foreseal.errors import Malformed, NodeError, SetupError
 
 if TYPE_CHECKING:
     from web3.providers.rpc import HTTPProvider
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 5.0
 
 Block = dict[str, Any]
-
-
-class NodeError(SetupError):
-    """The node answers that it will not do what it was asked."""
 
 
 def quantity(value: Any) -> int:

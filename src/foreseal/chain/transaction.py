@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from foreseal.chain.node import Node, NodeError, hexed, octets, quantity
-from foreseal.errors import SetupError
+from foreseal.chain.node import Node, hexed, octets, quantity
+from foreseal.errors import NodeError, SetupError
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount

@@ -18,11 +18,10 @@ from foreseal.chain.account import load_account
 from foreseal.chain.anchor import GWEI, KEY, ChainAnchor, make_anchor
 from foreseal.chain.contract import anchor_call
 from foreseal.chain.deploy import deploy
-from foreseal.chain.node import NodeError
 from foreseal.chain.state import block_of
 from foreseal.chain.transaction import send
 from foreseal.clock import LiveClock, format_instant
-from foreseal.errors import Refused, SetupError
+from foreseal.errors import NodeError, Refused, SetupError
 from foreseal.run.agreeing import propose, seal, sign
 from foreseal.run.anchoring import Anchored, anchor_log
 from foreseal.run.anvil import CHAIN_ID, Anvil
