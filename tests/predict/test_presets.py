@@ -24,7 +24,7 @@ def test_best_runs_its_extras_and_says_so():
     require("statsforecast")
     ran = predict_at(panel_at, START + timedelta(days=28), 6, (0.1, 0.5, 0.9), preset="best", windows=2).ran
     assert ran["members"] == "seasonal_naive pretrained ridge theta(longest=200)"
-    assert ran["theta.statsforecast"]
+    assert ran["theta(longest=200).statsforecast"]
 
 
 @pytest.mark.parametrize(("package", "extra"), [("statsforecast", "classic")])
