@@ -96,7 +96,7 @@ def train(arguments: argparse.Namespace) -> None:
         plan = Plan(**state["plan"])
         if not plan.anneal:
             plan = dataclasses.replace(plan, anneal_from=state["number"], anneal=arguments.anneal)
-        run, until = Run.resume(state, plan), plan.anneal_from + plan.anneal
+        run, until = Run.resume(state, plan, new_mix=arguments.new_mix), plan.anneal_from + plan.anneal
     elif latest.exists():
         run = Run.resume(checkpoint.load(latest), new_mix=arguments.new_mix)
     else:
@@ -126,8 +126,8 @@ def export(arguments: argparse.Namespace) -> None:
     log = checkpoint.lines(arguments.folder / "latest.jsonl")
     if arguments.state == "annealed":
         # The annealing phase began from a checkpoint; what was logged after it belongs to a later state.
-        before = [line for line in log if line["batch"] <= state["plan"]["anneal_from"]]
-        log = before + checkpoint.lines(arguments.folder / "annealed.jsonl")
+        annealed = checkpoint.lines(arguments.folder / "annealed.jsonl")
+        log = [line for line in log if not annealed or line["batch"] < annealed[0]["batch"]] + annealed
     for path in write(state, log, arguments.weights, arguments.golden):
         print(path)
 

@@ -27,7 +27,7 @@ from pretrain.generators.spoil import spoil
 from pretrain.generators.trend import trend
 from pretrain.generators.walk import walk
 
-VERSION = 7
+VERSION = 8
 """Raised by every change after which the same seed gives other series."""
 
 BUCKETS = {64: 0.22, 128: 0.20, 256: 0.15, 512: 0.13, 1024: 0.22, 2048: 0.08}

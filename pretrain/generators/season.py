@@ -43,7 +43,8 @@ def level(rows: Rows) -> Floats:
     kind = rows.rng.random((rows.count, 1))
     straight = rows.clock / rows.n[:, None]
     # What wanders rises more often than it falls, as sales, loads and cities do.
-    wandering = noise.walk(rows) / np.sqrt(rows.n[:, None]) + rows.normal(0.25, 0.6) * straight
+    lean = rows.normal(0.35, 0.6) + 0.35 * (rows.n[:, None] < 300)
+    wandering = noise.walk(rows) / np.sqrt(rows.n[:, None]) + lean * straight
     curved = noise.smooth(rows, rows.uniform(0.1, 0.6) * rows.n[:, None])
     # Short series are of months and quarters, which grow; hours hardly do.
     bounds = np.where(rows.n[:, None] < 300, (0.12, 0.37, 0.6), (0.2, 0.5, 0.75))

@@ -15,7 +15,7 @@ def spoil(rows: Rows, paths: Paths) -> Floats:
     own = noise.unit(rows, paths.values)
     values = np.where(anchored, paths.values, _placed(rows, own))
     spread = np.where(anchored, _spread(rows, paths.values), 1.0)
-    values = np.where(rows.chance(0.04) & ~anchored, -values, values)
+    values = np.where(rows.chance(0.025) & ~anchored, -values, values)
 
     shifted = rows.chance(0.05) & ~anchored
     at = rows.uniform(0.2, 1.0) * rows.n[:, None]

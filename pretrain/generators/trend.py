@@ -18,7 +18,7 @@ def trend(rows: Rows) -> Paths:
     step = rows.lognormal(0.05, 0.9)
     season, period = _season(rows)
     values = values + season
-    logarithmic = rows.chance(0.5)
+    logarithmic = rows.chance(0.55)
     # In logarithms a unit step is a relative change of ``step``; no path may leave e^+-7 of its start.
     reach = np.abs(values - values[:, rows.bucket - 1 :][:, :1]).max(axis=1, keepdims=True)
     step = np.minimum(step, 3.0 / np.maximum(reach, 1e-9))
@@ -28,7 +28,7 @@ def trend(rows: Rows) -> Paths:
 
 def _drift(rows: Rows) -> Floats:
     """Growth for each step in units of the error, more often up than down, weaker in long series."""
-    size = rows.normal(0.65, 0.65) * rows.lognormal(1.0, 0.5)
+    size = rows.normal(0.85, 0.65) * rows.lognormal(1.0, 0.5)
     size *= np.sqrt(30 / np.maximum(rows.n[:, None], 30))
     return np.where(rows.chance(0.2), 0.0, size)
 
@@ -77,7 +77,7 @@ def _curve(rows: Rows) -> Floats:
     kind = rows.rng.random((rows.count, 1))
     kinds = [kind < 0.35, kind < 0.58, kind < 0.73, kind < 0.93]
     curve = np.select(kinds, [part, power, logistic, bent], arch)
-    curve *= rows.normal(0.95, 0.9) * rows.lognormal(8.0, 0.9) * (n / 40) ** 0.3
+    curve *= rows.normal(1.15, 0.9) * rows.lognormal(8.0, 0.9) * (n / 40) ** 0.3
     errors = np.where(
         rows.chance(0.5), noise.white(rows), noise.autoregressive(rows, rows.uniform(0.2, 0.97))
     )
