@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 import numpy as np
@@ -47,9 +48,9 @@ class Reorder:
         expected = dict.fromkeys(actions, 0.0)
         rng = np.random.default_rng(self.seed)
         for name in names:
-            steps = [
-                self._chances(row, each) for each in [Scenarios.of(prediction, name)] for row in each.values
-            ]
+            found = Scenarios.of(prediction, name)
+            ds = found.ds[0]
+            steps = [chances(row.tolist(), found.weights.tolist()) for row in found.values]
             demand = _mean(steps)
             mean = int(np.rint(demand @ np.arange(len(demand))))
             certain = np.zeros(mean + 1)
@@ -57,7 +58,7 @@ class Reorder:
             paths = np.stack([rng.choice(len(p), PATHS, p=p) for p in steps], axis=1)
             for option, known in (("distribution", demand), ("point", certain)):
                 levels = best_levels(known, self.lead, self.fixed, self.over, self.under)
-                actions[option] += _settings(name, levels)
+                actions[option] += _settings(name, ds, levels)
                 expected[option] += float(self._costs((levels.reorder, levels.upto), paths).mean())
         options = tuple(Option(option, tuple(made), expected[option]) for option, made in actions.items())
         return Decision("reorder", "distribution", options, self.cost_unit, self.regret_kind)
@@ -72,9 +73,6 @@ class Reorder:
             total += float(self._costs(levels, rows["y"].to_numpy()[None, :])[0])
         return total
 
-    def _chances(self, row: Array, of: Scenarios) -> Array:
-        return chances(row.tolist(), of.weights.tolist())
-
     def _costs(self, levels: tuple[float, float], paths: npt.ArrayLike) -> Array:
         return run_levels(levels, paths, self.lead, self.fixed, self.over, self.under)
 
@@ -86,8 +84,8 @@ def _mean(steps: list[Array]) -> Array:
     return found
 
 
-def _settings(name: str, levels: Levels) -> list[Setting]:
+def _settings(name: str, ds: datetime, levels: Levels) -> list[Setting]:
     return [
-        Setting(f"s {name}", float(levels.reorder), "{piece}"),
-        Setting(f"S {name}", float(levels.upto), "{piece}"),
+        Setting(f"s {name}", float(levels.reorder), "{piece}", ds),
+        Setting(f"S {name}", float(levels.upto), "{piece}", ds),
     ]

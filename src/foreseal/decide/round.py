@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import ClassVar
 
@@ -80,8 +81,12 @@ class Round:
             )
         if not stocks["point"]:
             raise ModelError("No series is of a site in [sites].", hint="Series are called goods@site.")
-        made = [self._option(name, stock, expected[name]) for name, stock in stocks.items()]
-        made.append(self._option("nearest", stocks["distribution"], expected["distribution"], nearest=True))
+        ds = prediction.frame["ds"].min()
+        assert isinstance(ds, datetime)
+        made = [self._option(name, ds, stock, expected[name]) for name, stock in stocks.items()]
+        made.append(
+            self._option("nearest", ds, stocks["distribution"], expected["distribution"], nearest=True)
+        )
         return Decision("round", "distribution", tuple(made), self.cost_unit, self.regret_kind)
 
     def cost(self, action: tuple[Setting, ...], outcome: pl.DataFrame) -> float:
@@ -103,7 +108,7 @@ class Round:
         return sum(legs) / METRES
 
     def _option(
-        self, name: str, stock: Mapping[str, int], expected: float, *, nearest: bool = False
+        self, name: str, ds: datetime, stock: Mapping[str, int], expected: float, *, nearest: bool = False
     ) -> Option:
         names = sorted(self.sites)
         loads = {site: sum(n for uid, n in stock.items() if uid.endswith(f"@{site}")) for site in names}
@@ -118,9 +123,10 @@ class Round:
             tours = routes.best_tours(
                 distances, wanted, self.capacity, self.vehicles, iterations=self.iterations, seed=self.seed
             )
-        settings = [Setting(uid, float(n), "{piece}") for uid, n in stock.items()]
+        settings = [Setting(uid, float(n), "{piece}", ds) for uid, n in stock.items()]
         settings += [
-            Setting(f"tour {k}", " > ".join(names[stop] for stop in tour)) for k, tour in enumerate(tours, 1)
+            Setting(f"tour {k}", " > ".join(names[stop] for stop in tour), "", ds)
+            for k, tour in enumerate(tours, 1)
         ]
         travelled = routes.length(tours, distances) / METRES
         return Option(name, tuple(settings), expected + self.per_km * travelled)
