@@ -26,7 +26,7 @@ from foreseal.store.quality import QualityRules
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("README*.md")])
+PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("apps/*.md"), *ROOT.glob("README*.md")])
 TABLES = (
     settings.ProjectTable,
     settings.ClockTable,
