@@ -1,4 +1,4 @@
-# make demo | test | check | bench | clean. The plain commands are in README.md.
+# make demo | test | check | anvil | bench | clean. The plain commands are in README.md.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ DEMO ?= demo
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test check slow bench clean
+.PHONY: demo test check slow anvil bench clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -40,7 +40,12 @@ $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --no-deps fracast flaircast
 	@touch $@ $(VENV)/.dev $(VENV)/.demo
 
-bench: $(VENV)/.bench
+# A local chain, for tests and benches; foreseal.run.anvil looks for it beside the Python that runs.
+anvil: | $(VENV)/bin/python
+	npm install --no-save --no-audit --no-fund --ignore-scripts --loglevel error --prefix $(VENV)/anvil \
+		@foundry-rs/anvil-linux-amd64@1.7.1
+
+bench: $(VENV)/.bench anvil
 	$(BIN)/python -m bench.store
 	$(BIN)/python -m bench.seal
 	$(BIN)/python -m bench.chain

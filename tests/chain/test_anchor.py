@@ -213,6 +213,17 @@ def test_a_name_that_nobody_has_claimed_and_a_contract_that_is_not_there_are_tol
         nowhere.submit(log.signed)
 
 
+def test_a_checkpoint_that_waited_is_proved_from_a_log_that_has_grown_since(
+    anchor: ChainAnchor, log: Log
+) -> None:
+    anchor.submit(log.signed)
+    log.append([b"%d" % number for number in range(5)])
+    waited = log.signed
+    log.append([b"%d" % number for number in range(600)])
+    reference = anchor.submit(waited)
+    assert anchor.head(log.origin).size == Reference.parse(reference).size == 20
+
+
 def test_a_log_claimed_without_proofs_is_anchored_without_them(port: Port, log: Log) -> None:
     anchor = port.anchor(log.folder)
     wait_for(anchor.node, anchor.claim(log.origin, proven=False), 5)
