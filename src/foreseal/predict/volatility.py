@@ -28,11 +28,14 @@ from foreseal.predict.naive import seasonal_quantiles
 from foreseal.records import Forecast
 
 MEMBERS = ("historical", "ewma", "garch_t", "gjr_t", "gjr_fhs")
+# Of these, the ones whose 1 % VaR of the S&P 500 passed the dynamic quantile test from 2000 to January 2009.
+ADMITTED = ("gjr_t", "gjr_fhs")
 # Returns that historical simulation looks at, that a fit learns from at most and at least, and that the
 # simplest members need; below that a series gets naive quantiles.
 HISTORY, WINDOW, LEAST_FIT, LEAST = 500, 2000, 500, 100
-# A member whose past score is a hundredth above the best one's has exp(-SHARPNESS / 100) of its weight.
-SHARPNESS = 50.0
+# Sessions that members are scored on. One whose score is a hundredth above the best one's has
+# exp(-SHARPNESS / 100) of its weight.
+MEMORY, SHARPNESS = 1000, 25.0
 LEAST_SCORED = 60
 # Returns whose mean size is the unit of a month's losses.
 RECENT = 100
@@ -46,12 +49,13 @@ class Volatility:
 
     Weights fall with the pinball loss of the last ``memory`` sessions, in units of the spread then and with
     tails counting as much as the middle. A fit sees ``window`` returns. Series with fewer than 100 values
-    get naive quantiles, and ``ran`` says how many did; GARCH takes part from 500 values on.
+    get naive quantiles, and ``ran`` says how many did. GARCH takes part from 500 values on; where no member
+    can, past returns stand as they are.
     """
 
-    members: Sequence[str] | str = MEMBERS
+    members: Sequence[str] | str = ADMITTED
     window: int = WINDOW
-    memory: int = HISTORY
+    memory: int = MEMORY
     seed: int = 0
     panel_: Panel | None = field(default=None, init=False, repr=False, compare=False)
 
