@@ -43,7 +43,7 @@ decimals = 2
 rule = "wis"
 baseline = "naive"                    # the last value, with the spread of its own errors
 missing = "baseline"
-score_bound = 2000
+score_bound = 200
 forecasters = ["us"]
 """
 
@@ -157,7 +157,7 @@ known_at = {{ column = "as_of" }}
 """
     targets = own(TARGETS)
     targets = targets.replace("start = 2024-11-20, end = 2025-05-28", f"start = {first}, end = {last}")
-    targets = targets.replace("score_bound = 2000", "score_bound = 100000")
+    targets = targets.replace("score_bound = 200", "score_bound = 1000")
     targets = targets.replace(str(list(LEVELS)), str(list(task.levels)))
     return replace(
         APP,
