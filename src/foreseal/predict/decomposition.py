@@ -146,9 +146,14 @@ class _Cycles:
 
 def at_phase(table: Float32, first: int, count: int) -> Float32:
     """A table (rows, period) at ``count`` columns from ``first``, where column 0 is the first one ahead."""
-    phase = (np.arange(count) + first) % table.shape[1]
-    out: Float32 = table.take(phase, axis=1)
+    out: Float32 = table.take(_phases(first, count, table.shape[1]), axis=1)
     return out
+
+
+@functools.lru_cache(maxsize=256)
+def _phases(first: int, count: int, period: int) -> Ints:
+    phase: Ints = (np.arange(count) + first) % period
+    return phase
 
 
 def _padded(x: Float32, columns: int) -> Float32:

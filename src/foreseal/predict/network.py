@@ -226,10 +226,10 @@ class Network:
         h = _silu_of_half(h)
         h -= _mean(h)
         for name, film in zip(self._blocks("decoder.blocks"), films, strict=True):
-            gain, shift = np.split(film[:, None], 2, axis=2)
+            width = h.shape[2]
             u = _standard(h)
-            u *= gain
-            u += shift
+            u *= film[:, None, :width]
+            u += film[:, None, width:]
             h += self._linear(_silu_of_half(self._linear(u, f"{name}.up")), f"{name}.down")
         return self._linear(_standard(h), "decoder.leave")
 
@@ -251,9 +251,14 @@ class Network:
 def _mean(x: Float32) -> Float32:
     """The mean along the last axis, which is kept."""
     width = x.shape[-1]
-    flat = x.reshape(-1, width) @ np.full((width, 1), 1.0 / width, np.float32)
+    flat = x.reshape(-1, width) @ _equal(width)
     out: Float32 = flat.reshape(*x.shape[:-1], 1)
     return out
+
+
+@functools.lru_cache(maxsize=8)
+def _equal(width: int) -> Float32:
+    return np.full((width, 1), 1.0 / width, np.float32)
 
 
 def _standard(x: Float32) -> Float32:
