@@ -1,4 +1,4 @@
-"""``weather``: rain at Innsbruck in 2008 and 2009, days at Seattle in 2015, hours at New York in November 2013.
+"""``weather``: rain at Innsbruck in 2008 and 2009, days at Seattle in 2015, hours at New York in late 2013.
 
 A project is made and run as `foreseal init --app weather` and `foreseal run` do, and everything is read back
 from its sealed log. Features, power and window of ``emos`` were chosen on 2004 to 2007; 2008 and 2009 were

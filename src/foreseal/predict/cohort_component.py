@@ -34,6 +34,10 @@ BACK = 4
 # Changes of which the rule has no past to speak of, and the least that a cell's logarithm errs by.
 WARM_UP = 3
 LEAST_ERROR = 0.003
+# Few past steps say too little of how far errors can go; but no step drives out or brings in half of a
+# cohort again and again, as a famine, or the few who are very old, would have it in logarithms.
+WIDEN = 1.4
+MOST_ERROR = 0.3
 
 
 @dataclass
@@ -132,10 +136,9 @@ class CohortComponent:
             change[n] - expected(cohorts, change[:n], None if deaths is None else deaths[:n], 1)
             for n in range(first, len(change))
         ]
-        errors = np.nan_to_num(np.stack(made), nan=0.0)
-        # Few steps say too little of how far their errors can go.
-        scaled: FloatArray = errors * np.sqrt(1.0 + 2.0 / len(errors))
-        return scaled
+        errors = np.clip(np.nan_to_num(np.stack(made), nan=0.0), -MOST_ERROR, MOST_ERROR)
+        widened: FloatArray = WIDEN * errors * np.sqrt(1.0 + 2.0 / len(errors))
+        return widened
 
 
 def expected(cohorts: Cohorts, change: FloatArray, deaths: FloatArray | None, ahead: int) -> FloatArray:
