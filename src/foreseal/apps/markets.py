@@ -35,7 +35,7 @@ decimals = 3
 rule = "wis"
 baseline = "volatility('historical')" # historical simulation: the last 500 returns as they are
 missing = "baseline"                  # what a missing forecast scores
-score_bound = 50
+score_bound = 10
 forecasters = ["us"]
 """
 

@@ -120,7 +120,8 @@ class Volatility:
         if set(self.names) & FITTED:
             told["arch"] = str(arch().__version__)
         if weights:
-            mean = {m: sum(each.get(m, 0.0) for each in weights) / len(weights) for m in self.names}
+            used = dict.fromkeys([*self.names, *(name for each in weights for name in each)])
+            mean = {m: sum(each.get(m, 0.0) for each in weights) / len(weights) for m in used}
             told["weights"] = " ".join(f"{name}={weight:.4f}" for name, weight in mean.items())
         return told | ({"naive": str(short)} if short else {})
 
