@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import ClassVar
 
 import numpy as np
@@ -11,21 +10,22 @@ import numpy.typing as npt
 import polars as pl
 
 from foreseal.decide.scenarios import Scenarios
-from foreseal.decide.stock import Array, Levels, best_levels, chances, run_levels
+from foreseal.decide.stock import Array, best_levels, chances, run_levels
 from foreseal.errors import ModelError
 from foreseal.records import Decision, Forecast, Option, RegretKind, Setting
 
 PATHS = 1000
+_KEYS = ("start", "s", "S")
 
 
 @dataclass(frozen=True, slots=True)
 class Reorder:
-    """Levels s and S of each series, held over the horizon; it starts with S in stock and nothing on order.
+    """Levels s and S of each series, held over the horizon, from a start with nothing on order.
 
     ``over`` and ``under`` are paid per piece left and per piece owed at a period's end, ``fixed`` per order,
     which comes ``lead`` periods later. ``distribution`` plans with the forecast's distribution, ``point`` as
     if its mean, to the nearest piece, were certain. Costs follow from these prices, the observed demand and
-    a start that is assumed.
+    an assumed start, the same for both: the S of ``distribution``. What is expected to cost less is chosen.
     """
 
     over: float = 1.0
@@ -56,12 +56,19 @@ class Reorder:
             certain = np.zeros(mean + 1)
             certain[mean] = 1.0
             paths = np.stack([rng.choice(len(p), PATHS, p=p) for p in steps], axis=1)
-            for option, known in (("distribution", demand), ("point", certain)):
-                levels = best_levels(known, self.lead, self.fixed, self.over, self.under)
-                actions[option] += _settings(name, ds, levels)
-                expected[option] += float(self._costs((levels.reorder, levels.upto), paths).mean())
+            plans = {
+                option: best_levels(known, self.lead, self.fixed, self.over, self.under)
+                for option, known in (("distribution", demand), ("point", certain))
+            }
+            start = float(plans["distribution"].upto)
+            for option, levels in plans.items():
+                both = (float(levels.reorder), float(levels.upto))
+                for key, value in zip(_KEYS, (start, *both), strict=True):
+                    actions[option].append(Setting(f"{key} {name}", value, "{piece}", ds))
+                expected[option] += float(self._costs(both, paths, start).mean())
         options = tuple(Option(option, tuple(made), expected[option]) for option, made in actions.items())
-        return Decision("reorder", "distribution", options, self.cost_unit, self.regret_kind)
+        chosen = min(expected, key=expected.__getitem__)
+        return Decision("reorder", chosen, options, self.cost_unit, self.regret_kind)
 
     def cost(self, action: tuple[Setting, ...], outcome: pl.DataFrame) -> float:
         found = {setting.key: float(setting.value) for setting in action}
@@ -69,12 +76,12 @@ class Reorder:
         for (name,), rows in outcome.sort("ds").group_by("unique_id", maintain_order=True):
             if f"s {name}" not in found:
                 raise ModelError(f"The decision has no levels for {name}.")
-            levels = found[f"s {name}"], found[f"S {name}"]
-            total += float(self._costs(levels, rows["y"].to_numpy()[None, :])[0])
+            start, low, high = (found[f"{key} {name}"] for key in _KEYS)
+            total += float(self._costs((low, high), rows["y"].to_numpy()[None, :], start)[0])
         return total
 
-    def _costs(self, levels: tuple[float, float], paths: npt.ArrayLike) -> Array:
-        return run_levels(levels, paths, self.lead, self.fixed, self.over, self.under)
+    def _costs(self, levels: tuple[float, float], paths: npt.ArrayLike, start: float) -> Array:
+        return run_levels(levels, paths, start, self.lead, self.fixed, self.over, self.under)
 
 
 def _mean(steps: list[Array]) -> Array:
@@ -82,10 +89,3 @@ def _mean(steps: list[Array]) -> Array:
     longest = max(map(len, steps))
     found: Array = np.mean([np.pad(each, (0, longest - len(each))) for each in steps], axis=0)
     return found
-
-
-def _settings(name: str, ds: datetime, levels: Levels) -> list[Setting]:
-    return [
-        Setting(f"s {name}", float(levels.reorder), "{piece}", ds),
-        Setting(f"S {name}", float(levels.upto), "{piece}", ds),
-    ]

@@ -29,9 +29,10 @@ class Round:
 
     ``sites`` are coordinates in km, ``home`` is where vans start. A piece left costs ``over``, one short
     ``under``, a kilometre ``per_km``. Compared: ``distribution``, stock from the quantiles; ``point``, from
-    the mean of the same forecast to the nearest piece; and ``nearest``, the chosen stock on tours that go on
-    to the nearest site. Series of a site that is not listed are left out with a `ModelWarning`. Demand is
-    observed whatever was brought; costs follow from these prices.
+    the mean of the same forecast to the nearest piece; and ``nearest``, the first stock on tours that go on to
+    the nearest site, as many as it takes. What is expected to cost least is chosen. Series of a site that is
+    not listed are left out with a `ModelWarning`. Costs follow from these prices and the observed demand,
+    which does not depend on what was brought.
     """
 
     sites: Mapping[str, tuple[float, ...]]
@@ -87,7 +88,8 @@ class Round:
         made.append(
             self._option("nearest", ds, stocks["distribution"], expected["distribution"], nearest=True)
         )
-        return Decision("round", "distribution", tuple(made), self.cost_unit, self.regret_kind)
+        chosen = min(made, key=lambda option: option.expected_cost).name
+        return Decision("round", chosen, tuple(made), self.cost_unit, self.regret_kind)
 
     def cost(self, action: tuple[Setting, ...], outcome: pl.DataFrame) -> float:
         stock = {each.key: float(each.value) for each in action if not each.key.startswith("tour ")}

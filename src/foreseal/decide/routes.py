@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
@@ -30,20 +30,20 @@ def best_tours(
     vehicles: int,
     *,
     iterations: int = 0,
-    seconds: float = 0.0,
+    stop: Callable[[float], bool] | None = None,
     seed: int = 0,
 ) -> Tours:
     """Short tours that serve every client: client k is row k + 1 of ``distances``, the depot row 0.
 
-    It stops after ``iterations``, which gives the same tours each time, or after ``seconds``. Raises
-    `ModelError` where the loads cannot be carried, or no tours that carry them were found.
+    It stops after ``iterations``, which gives the same tours each time, or when ``stop``, given the best cost
+    so far, says so. Raises `ModelError` where the loads cannot be carried, or no tours that do were found.
     """
     check_loads(loads, capacity, vehicles)
     if not loads:
         return ()
     try:
         from pyvrp import Client, Depot, Location, ProblemData, VehicleType, solve
-        from pyvrp.stop import MaxIterations, MaxRuntime
+        from pyvrp.stop import MaxIterations
     except ImportError:
         raise MissingExtra("supply", "Routing") from None
     data = ProblemData(
@@ -54,8 +54,7 @@ def best_tours(
         distance_matrices=[cast(Any, distances)],
         duration_matrices=[cast(Any, np.zeros_like(distances))],
     )
-    stop = MaxRuntime(seconds) if seconds else MaxIterations(iterations)
-    found = solve(data, stop, seed=seed, collect_stats=False).best
+    found = solve(data, cast(Any, stop or MaxIterations(iterations)), seed=seed, collect_stats=False).best
     if not found.is_feasible():
         raise ModelError(
             f"No {vehicles} tours of {capacity} carry these {len(loads)} loads.",

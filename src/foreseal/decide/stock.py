@@ -124,16 +124,22 @@ class _Run:
 
 
 def run_levels(
-    levels: tuple[float, float], demand: npt.ArrayLike, lead: int, fixed: float, over: float, under: float
+    levels: tuple[float, float],
+    demand: npt.ArrayLike,
+    start: float,
+    lead: int,
+    fixed: float,
+    over: float,
+    under: float,
 ) -> Array:
-    """Cost of (s, S) under paths ``[path, period]`` of demand, each starting with S pieces on hand."""
+    """Cost of (s, S) under paths ``[path, period]`` of demand, with ``start`` pieces on hand at first."""
     paths = np.maximum(np.atleast_2d(np.asarray(demand, float)), 0.0)
     reorder, upto = levels
-    hand = np.full(len(paths), float(upto))
+    hand = np.full(len(paths), float(start))
     due = np.zeros((len(paths), paths.shape[1] + lead + 1))
     cost = np.zeros(len(paths))
     for period in range(paths.shape[1]):
-        position = hand + due[:, period:].sum(axis=1)
+        position = hand + due[:, period : period + lead + 1].sum(axis=1)
         order = np.where(position <= reorder, upto - position, 0.0)
         cost += np.where(order > 0, fixed, 0.0)
         due[:, period + lead] += order
