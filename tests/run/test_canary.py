@@ -139,8 +139,9 @@ def cases(first: int, last: int, known: datetime | None, factor: float) -> tuple
     return features, pl.DataFrame({"case_id": ids, "known_at": later, "sick": sick})
 
 
+@pytest.mark.parametrize("model", ["logistic", "scorecard", "boosted"])
 @pytest.mark.parametrize("seq", [0, 4, 9])
-def test_later_features_and_labels_change_no_probability(tmp_path: Path, seq: int) -> None:
+def test_later_features_and_labels_change_no_probability(tmp_path: Path, seq: int, model: str) -> None:
     require("sklearn", 'pip install "foreseal[cases]"')
     cutoff = CASES.cutoffs[seq]
     moment = cutoff + timedelta(microseconds=1)
@@ -149,10 +150,11 @@ def test_later_features_and_labels_change_no_probability(tmp_path: Path, seq: in
         for features, labels in (cases(0, 160, None, 1.0),):
             store.append("cases", features, part="features", known_at=COLUMN)
             store.append("cases", labels, part="labels", known_at=COLUMN)
-        before = forecast_cases(Knowledge.latest(store, ["cases"], "UTC"), CASES, seq, "logistic")
+        before = forecast_cases(Knowledge.latest(store, ["cases"], "UTC"), CASES, seq, model)
         assert before.frame.height > 0
         wild, wrong = cases(0, 200, moment, 100.0)
         store.append("cases", wild, part="features", known_at=COLUMN)
         store.append("cases", wrong.with_columns(1 - pl.col("sick")), part="labels", known_at=COLUMN)
-        after = forecast_cases(Knowledge.latest(store, ["cases"], "UTC"), CASES, seq, "logistic")
+        after = forecast_cases(Knowledge.latest(store, ["cases"], "UTC"), CASES, seq, model)
+    assert (after.ran, after.reasons) == (before.ran, before.reasons)
     assert after.frame.equals(before.frame)

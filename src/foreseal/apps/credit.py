@@ -58,9 +58,9 @@ from = "default"
 approval = "none"                     # accepting and rejecting stand; a case that is referred waits
 
 # The source's costs: a bad credit accepted costs 5, a good one rejected 1. Those of referring are invented:
-# an officer costs a fifth of a good customer, and lets a bad credit pass in about a quarter of the cases.
+# an officer costs half of a good customer, and lets one bad credit in four pass.
 [decisions.credit.options]
-costs = { accept = [0.0, 5.0], refer = [0.2, 1.5], reject = [1.0, 0.0] }
+costs = { accept = [0.0, 5.0], refer = [0.5, 1.75], reject = [1.0, 0.0] }
 refer = "refer"
 """
 

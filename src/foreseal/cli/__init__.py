@@ -20,6 +20,7 @@ from foreseal.errors import ForesealError, SetupError
 VERBS = (
     "init",
     "collect",
+    "consent",
     "export",
     "forecast",
     "decide",

@@ -2,19 +2,61 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import click
 
 from foreseal.cli.terminal import Terminal, json_option, project_option
 
+if TYPE_CHECKING:
+    from foreseal.run import Project
+    from foreseal.run.results import Decided
+
+
+def _show_case(terminal: Terminal, project: Project, decided: Decided, case: str) -> None:
+    from foreseal.errors import UsageError
+    from foreseal.run import reasons
+
+    dataset = project.targets[str(decided.said.body["target"])].dataset
+    with project.store() as store:
+        if project.settings.datasets[dataset].personal:
+            case = store.pseudonyms(dataset, [case]).get(case, case)
+        stated = {each.key: str(each.value) for each in decided.options[decided.chosen]}
+        if case not in stated:
+            raise UsageError(
+                f"{decided.name} {decided.seq} decides nothing about {case!r}.",
+                hint="Give the pseudonym, or the id as the source writes it.",
+            )
+        key = reasons.PREFIX + case
+        about = (dataset, decided.seq, decided.cutoff)
+        told = {case: stated[key]} if key in stated else {}
+        why = reasons.read(project, store, decided.name, about, told).get(case, ())
+    consent = stated.get(f"consent {case}", "")
+    terminal.say(f"{case}: {stated[case]}")
+    for reason in why:
+        terminal.say(f"  {reason}")
+    if consent:
+        terminal.say(f"  consent {consent}")
+    terminal.result(
+        {
+            "decision": decided.name,
+            "seq": decided.seq,
+            "case": case,
+            "act": stated[case],
+            "reasons": list(why),
+            "consent": consent,
+        }
+    )
+
 
 @click.command("decide")
 @click.argument("decision", required=False, default="")
 @click.argument("seq", required=False, type=int)
+@click.option("--case", default="", help="One case: what is done about it, on whose consent, and why.")
 @project_option
 @json_option
-def command(decision: str, seq: int | None, folder: str, as_json: bool) -> None:
+def command(decision: str, seq: int | None, case: str, folder: str, as_json: bool) -> None:
     """List the sealed decisions, or show one with its alternatives.
 
     DECISION is its name in foreseal.toml, SEQ the number of the cutoff.
@@ -41,6 +83,11 @@ def command(decision: str, seq: int | None, folder: str, as_json: bool) -> None:
             f"There is no decision {decision} {seq} in the log.",
             hint=f"The sealed ones: foreseal decide -C {folder} {decision}",
         )
+    if case:
+        if len(found) != 1:
+            raise UsageError("--case needs a decision and the number of its cutoff.")
+        _show_case(terminal, project, found[0], case)
+        return
     terminal.table(
         "Decisions",
         (
@@ -83,6 +130,10 @@ def command(decision: str, seq: int | None, folder: str, as_json: bool) -> None:
             cost = f"{one.expected[option]:.6g} expected"
             real = f", {one.costs[option]:.6g} with the outcome" if one.costs else ""
             terminal.say(f"  {option}: {cost}{real}{'  <- chosen' if option == one.chosen else ''}")
+        waiting = [each for each, word in results.referred(one.said).items() if not word]
+        if waiting:
+            terminal.say(f"  {len(waiting)} cases wait for a person: {', '.join(waiting[:3])}, ...")
+            terminal.say(f"  foreseal approve {one.name} {one.seq} --case CASE")
         terminal.table(
             f"Action of {one.chosen}",
             (f"from ({project.timezone})", "setting", "value", "unit"),

@@ -73,6 +73,7 @@ def command(folder: str, watch: bool, report: bool, trust_clock: bool, as_json: 
             "collected": [each.as_dict() for each in done.collected],
             "forecasts": done.forecasts,
             "decisions": done.decisions,
+            "withheld": done.withheld,
             "settled": done.settled,
             "missed": done.missed,
             "failures": done.failures,

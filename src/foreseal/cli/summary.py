@@ -57,6 +57,11 @@ def said_done(done: Done) -> str:
     return (
         f"Sealed {plural(done.forecasts, 'forecast')} and {plural(done.decisions, 'decision')}; "
         f"settled {plural(done.settled, 'cutoff')}."
+        + (
+            f" Nothing was decided about {plural(done.withheld, 'case')} without consent."
+            if done.withheld
+            else ""
+        )
     )
 
 

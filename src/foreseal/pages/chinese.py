@@ -198,4 +198,49 @@ CHINESE: Mapping[str, str] = {
     "Written by Foreseal {version}. This file needs no network: everything it shows is inside it.": (
         "由 Foreseal {version} 生成。本文件无需网络：所示内容均在文件之内。"
     ),
+    # Cases
+    "Table ({n} rows)": "表格（{n} 行）",
+    "Probabilities by outcome": "按结果划分的概率",
+    "How the probabilities of either outcome are spread: the less they overlap, the better.": (
+        "两种结果的概率各自如何分布：重叠越少越好。"
+    ),
+    "to": "至",
+    "did not happen": "未发生",
+    "happened": "已发生",
+    "share of the cases of that outcome": "占该结果个案的比例",
+    "Gains and ROC curve": "增益与 ROC 曲线",
+    "Cases from the highest probability down. The area under the curve, {area}, is how often "
+    "a case with the event had the higher probability of two; one half is chance.": (
+        "个案按概率从高到低排列。曲线下面积 {area} 表示：任取发生与未发生的个案各一，"
+        "前者概率较高的频率；一半即为随机。"
+    ),
+    "share of cases": "个案比例",
+    "lowest probability": "最低概率",
+    "true-positive rate": "真阳性率",
+    "false-positive rate": "假阳性率",
+    "chance": "随机",
+    "Points": "分值",
+    "The scorecard of the latest cutoff: {start}; {scale}. Points lost are the reasons given "
+    "for a case.": "最近截止时刻的评分卡：{start}；{scale}。失分即为对个案给出的理由。",
+    "feature": "特征",
+    "points": "分值",
+    "group": "组",
+    "Groups": "分组",
+    "{act}: share": "{act}：比例",
+    "{act}: share where it did not happen": "{act}：未发生者中的比例",
+    "{act}: share where it happened": "{act}：已发生者中的比例",
+    "Cases with an outcome, by group; groups of fewer than 20 are left out. Differences are "
+    "no proof of unequal treatment, nor their absence one of equal treatment: groups differ "
+    "in what else is known of them, and of those who never became cases nothing is known.": (
+        "有结果的个案，按组列出；少于 20 例的组不列。差异不证明对待不平等，没有差异也不证"
+        "明对待平等：各组其他已知情况不同，而从未成为个案者一无所知。"
+    ),
+    "Drift": "漂移",
+    "Population stability index of each cutoff's probabilities against all earlier ones, and "
+    "what it exceeds by chance in one of twenty cutoffs.": (
+        "各截止时刻的概率相对此前全部概率的群体稳定性指数，以及每二十个截止时刻中有一个会偶然超过的数值。"
+    ),
+    "mean probability": "平均概率",
+    "stability index": "稳定性指数",
+    "by chance below": "偶然值上限",
 }

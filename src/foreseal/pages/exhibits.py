@@ -16,6 +16,7 @@ from foreseal.figures.regret import regret_figure, regret_table
 from foreseal.figures.reliability import reliability_figure, reliability_table
 from foreseal.figures.skill import skill_figure, skill_table
 from foreseal.figures.style import unit_label
+from foreseal.pages.cases import case_exhibits
 from foreseal.pages.embed import figure_json
 from foreseal.pages.numbers import local_time, number, percent
 from foreseal.records import quantile_column
@@ -33,7 +34,10 @@ MAX_STEPS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
-    """One figure: ``json`` is empty where it could not be drawn, the table stands for it anyway."""
+    """One figure: ``json`` is empty where it could not be drawn, the table stands for it anyway.
+
+    ``bare`` is a table that no figure would say better.
+    """
 
     key: str
     title: str
@@ -41,6 +45,7 @@ class Exhibit:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     json: str = ""
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,10 @@ class Studio:
         """What belongs to one forecaster's record on one target."""
         if report.forecasts.is_empty():
             return []
-        kind = [self._reliability] if report.target.kind == "cases" else [self._fans, self._calibration]
-        found = [exhibit for make in kind for exhibit in make(report, key)]
+        if report.target.kind == "cases":
+            found = [*self._reliability(report, key), *case_exhibits(self, report, key)]
+        else:
+            found = [*self._fans(report, key), *self._calibration(report, key)]
         return [*found, *self._skill(report, key)] if report.record.settled else found
 
     def decision(self, report: DecisionReport, key: str) -> list[Exhibit]:
@@ -76,7 +83,7 @@ class Studio:
             label = f"{words('saved against')} {name.removeprefix('saved ')}"
             columns[name] = (_united(label, unit), _decimals(2))
         return [
-            self._exhibit(
+            self.exhibit(
                 key=f"{key}-regret",
                 title=words("Savings and regret"),
                 caption=words(
@@ -111,7 +118,7 @@ class Studio:
             if table.height == MAX_STEPS:
                 caption += " " + words("Only the latest {n} steps are drawn.", n=MAX_STEPS)
             made.append(
-                self._exhibit(
+                self.exhibit(
                     key=f"{key}-fan-{position}",
                     title=words("Forecasts and outcomes: {id}", id=unique_id),
                     caption=caption,
@@ -135,7 +142,7 @@ class Studio:
         if not table["n"].sum():
             return []
         return [
-            self._exhibit(
+            self.exhibit(
                 key=f"{key}-calibration",
                 title=words("Calibration"),
                 caption=words(
@@ -158,7 +165,7 @@ class Studio:
         if table.is_empty():
             return []
         return [
-            self._exhibit(
+            self.exhibit(
                 key=f"{key}-reliability",
                 title=words("Reliability"),
                 caption=words(
@@ -183,7 +190,7 @@ class Studio:
         unit = target.unit if target.rule == "wis" else "1"
         digits = _decimals(max(target.decimals, 1) if target.rule == "wis" else 4)
         return [
-            self._exhibit(
+            self.exhibit(
                 key=f"{key}-skill",
                 title=words("Score over time"),
                 caption=words(
@@ -207,7 +214,7 @@ class Studio:
             )
         ]
 
-    def _exhibit(
+    def exhibit(
         self,
         *,
         key: str,
@@ -215,15 +222,17 @@ class Studio:
         caption: str,
         table: pl.DataFrame,
         columns: Columns,
-        figure: Callable[[], Any],
+        figure: Callable[[], Any] | None,
     ) -> Exhibit:
+        """An exhibit from its table; without ``figure`` the table is all there is."""
         header = tuple(label for label, _ in columns.values())
         shown = [form for _, form in columns.values()]
         rows = tuple(
             tuple(form(value) for form, value in zip(shown, row, strict=True))
             for row in table.select(*columns).iter_rows()
         )
-        return Exhibit(key, title, caption, header, rows, figure_json(figure(), key) if self.draw else "")
+        drawn = figure_json(figure(), key) if figure and self.draw else ""
+        return Exhibit(key, title, caption, header, rows, drawn, bare=figure is None)
 
     def _time(self, instant: datetime | None) -> str:
         return local_time(instant, self.timezone)

@@ -11,11 +11,13 @@ from typing import Any
 import polars as pl
 
 from foreseal import __version__
+from foreseal.errors import SettingsError
+from foreseal.figures.groups import group_of
 from foreseal.pages.report import DatasetReport, DecisionReport, LogReport, ReportData, TargetReport
-from foreseal.records import Target
+from foreseal.records import Setting, Target
 from foreseal.run import Project
 from foreseal.run.receipts import verify_receipts
-from foreseal.run.results import UTC_TIME, Results
+from foreseal.run.results import UTC_TIME, Decided, Results
 from foreseal.store.store import Store
 
 
@@ -24,6 +26,11 @@ def gather(project: Project, receipts: Sequence[Path], written_at: datetime) -> 
     results = Results(project)
     with project.store() as store:
         datasets = tuple(_dataset(project, store, name, written_at) for name in project.settings.datasets)
+        targets = tuple(
+            _target(results, store, target, name)
+            for target in project.targets.values()
+            for name in target.forecasters
+        )
     return ReportData(
         project=project.name,
         mode=project.settings.clock.mode,
@@ -32,11 +39,7 @@ def gather(project: Project, receipts: Sequence[Path], written_at: datetime) -> 
         version=__version__,
         title=project.app.title if project.app else project.name,
         datasets=datasets,
-        targets=tuple(
-            _target(results, target, name)
-            for target in project.targets.values()
-            for name in target.forecasters
-        ),
+        targets=targets,
         decisions=tuple(_decision(results, name) for name in project.settings.decisions),
         log=_log(project, results, receipts),
         commands=_commands(project, receipts),
@@ -75,7 +78,7 @@ def _dataset(project: Project, store: Store, name: str, written_at: datetime) ->
     )
 
 
-def _target(results: Results, target: Target, forecaster: str) -> TargetReport:
+def _target(results: Results, store: Store, target: Target, forecaster: str) -> TargetReport:
     sealed = [s for (t, f, _), s in results.history.forecasts.items() if (t, f) == (target.name, forecaster)]
     return TargetReport(
         target=target,
@@ -83,7 +86,45 @@ def _target(results: Results, target: Target, forecaster: str) -> TargetReport:
         forecasts=results.forecasts(target, forecaster),
         outcomes=results.outcomes(target),
         ran=sealed[-1].body["ran"] if sealed else {},
+        groups=_groups(results.project, store, target),
+        **_acts(results, target),
     )
+
+
+def _groups(project: Project, store: Store, target: Target) -> pl.DataFrame:
+    """``case_id, feature, group`` of the features that ``groups`` names, as last known."""
+    asked = project.settings.targets[target.name].groups
+    schema = {"case_id": pl.String, "feature": pl.String, "group": pl.String}
+    if not asked:
+        return pl.DataFrame(schema=schema)
+    known = store.vintages(target.dataset, "features").sort("known_at", "n").unique("case_id", keep="last")
+    absent = [name for name in asked if name not in known.columns]
+    if absent:
+        raise SettingsError(
+            f"groups in [targets.{target.name}] names {absent[0]!r}, which is no feature of "
+            f"{target.dataset!r}.",
+            hint=f"There are: {', '.join(store.schema(target.dataset).features)}.",
+        )
+    return pl.concat(
+        known.select("case_id", feature=pl.lit(name), group=group_of(known[name], cuts))
+        for name, cuts in asked.items()
+    )
+
+
+def _acts(results: Results, target: Target) -> dict[str, Any]:
+    """What was done about each case by the first decision on the target, and the act that is looked at."""
+    tables = results.project.settings.decisions
+    name = next((name for name, table in tables.items() if table.target == target.name), "")
+    rows = [
+        (setting.key, each.cutoff, str(setting.value))
+        for each in (results.decisions(name) if name and target.kind == "cases" else ())
+        for setting in each.options[each.chosen]
+        if " " not in setting.key
+    ]
+    schema: dict[str, Any] = {"case_id": pl.String, "cutoff": UTC_TIME, "act": pl.String}
+    acts = pl.DataFrame(rows, schema=schema, orient="row")
+    costs = getattr(results.project.policies.get(name), "costs", {})
+    return {"acts": acts, "act": next(iter(costs), "")}
 
 
 def _decision(results: Results, name: str) -> DecisionReport:
@@ -111,10 +152,20 @@ def _decision(results: Results, name: str) -> DecisionReport:
         regret_kind=policy.regret_kind,
         costs=pl.DataFrame(rows, schema=schema, orient="row"),
         states=dict(Counter(each.state for each in found)),
-        plan=last.options[last.chosen] if last else (),
+        plan=_plan(results, last) if last else (),
         plan_cutoff=last.cutoff if last else None,
         options=table.options,
     )
+
+
+def _plan(results: Results, last: Decided) -> tuple[Setting, ...]:
+    """The latest action; of cases only how many got each act, for a report is no place for single ones."""
+    action = last.options[last.chosen]
+    target = results.project.settings.decisions[last.name].target
+    if results.project.targets[target].kind == "series":
+        return action
+    acts = Counter(str(each.value) for each in action if " " not in each.key)
+    return tuple(Setting(act, float(n), "{cases}") for act, n in sorted(acts.items()))
 
 
 def _log(project: Project, results: Results, receipts: Sequence[Path]) -> LogReport:

@@ -47,7 +47,8 @@ class TargetReport:
 
     For series ``forecasts`` has ``unique_id, ds, cutoff`` and the quantile columns, ``outcomes`` has
     ``unique_id, ds, cutoff, y``. For cases they have ``case_id, cutoff, p`` and ``case_id, cutoff, y``.
-    ``ran`` says what ran at the latest cutoff.
+    ``ran`` says what ran at the latest cutoff. Of cases, ``groups`` has ``case_id, feature, group`` to be
+    compared, and ``acts`` ``case_id, cutoff, act``: what was decided, of which ``act`` is looked at.
     """
 
     target: Target
@@ -55,6 +56,9 @@ class TargetReport:
     forecasts: pl.DataFrame
     outcomes: pl.DataFrame
     ran: Mapping[str, str] = field(default_factory=dict)
+    groups: pl.DataFrame = field(default_factory=pl.DataFrame)
+    acts: pl.DataFrame = field(default_factory=pl.DataFrame)
+    act: str = ""
 
 
 @dataclass(frozen=True, slots=True)

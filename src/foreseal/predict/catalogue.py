@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from typing import Any, cast
 
 from foreseal.errors import ModelError
-from foreseal.predict.model import Classifier, Model
+from foreseal.predict.model import Classifier, Model, Survival
 
 GROUP = "foreseal.models"
 
@@ -40,12 +40,19 @@ CLASSIFIERS = {
     "logistic": "foreseal.predict.classify:Logistic",
     "prevalence": "foreseal.predict.classify:Prevalence",
     "scorecard": "foreseal.predict.scorecard:Scorecard",
+    "boosted": "foreseal.predict.trees:Boosted",
+    "average": "foreseal.predict.average:Average",
+}
+
+SURVIVAL = {
+    "kaplan_meier": "foreseal.predict.survival:KaplanMeier",
+    "mean_curves": "foreseal.predict.survival:MeanCurves",
 }
 
 
 def names() -> tuple[str, ...]:
     """Every name that `resolve` or `resolve_classifier` knows, sorted."""
-    return tuple(sorted({*MODELS, *CLASSIFIERS, *(point.name for point in entry_points(group=GROUP))}))
+    return tuple(sorted({*MODELS, *CLASSIFIERS, *SURVIVAL, *(point.name for point in entry_points(group=GROUP))}))
 
 
 def parse(expression: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
@@ -75,9 +82,14 @@ def resolve_classifier(expression: str) -> Classifier:
     return cast(Classifier, _make(expression, Classifier, "a classifier of cases", CLASSIFIERS))
 
 
+def resolve_survival(expression: str) -> Survival:
+    """The survival model of an expression such as ``mean_curves``. Raises `ModelError`."""
+    return cast(Survival, _make(expression, Survival, "a survival model", SURVIVAL))
+
+
 def _make(expression: str, protocol: type, what: str, own: dict[str, str]) -> object:
     name, positional, named = parse(expression)
-    path = MODELS.get(name) or CLASSIFIERS.get(name)
+    path = {**MODELS, **CLASSIFIERS, **SURVIVAL}.get(name)
     if path is not None:
         module, _, attribute = path.partition(":")
         factory = getattr(importlib.import_module(module), attribute)
@@ -94,7 +106,7 @@ def _make(expression: str, protocol: type, what: str, own: dict[str, str]) -> ob
         model: object = factory(*positional, **named)
     except TypeError as error:
         raise ModelError(f"{expression!r}: {error}.", hint=f"See help({factory.__name__}).") from None
-    # Both protocols have fit and predict, so the catalogue's own tables tell them apart; others are trusted.
+    # All protocols have fit and predict, so the catalogue's own tables tell them apart; others are trusted.
     if not isinstance(model, protocol) or (path is not None and name not in own):
         raise ModelError(f"{name!r} is not {what}.", hint=f"Known are: {', '.join(sorted(own))}.")
     return model

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from foreseal.errors import MissingExtra, ModelError
+from foreseal.predict.columns import Columns
 from foreseal.predict.model import Cases
 from foreseal.records import Probabilities
 
@@ -43,11 +44,11 @@ class Prevalence:
 class Logistic:
     """Logistic regression with an L2 penalty chosen by cross-validated log loss (scikit-learn).
 
-    Features are standardised, missing values set to the mean, and a feature that never varies counts for
-    nothing. With fewer than `FOLDS` labels of either kind it gives the `Prevalence`, and ``ran`` says so.
+    Text has a column for each common level. Features are standardised, missing values set to the mean, and
+    one that never varies counts for nothing. With fewer than `FOLDS` labels of either kind it gives the `Prevalence`, and ``ran`` says so.
     """
 
-    columns_: tuple[str, ...] = field(default=(), init=False, repr=False, compare=False)
+    columns_: Columns | None = field(default=None, init=False, repr=False, compare=False)
     centre_: NDArray[np.float64] | None = field(default=None, init=False, repr=False, compare=False)
     spread_: NDArray[np.float64] | None = field(default=None, init=False, repr=False, compare=False)
     model_: Any = field(default=None, init=False, repr=False, compare=False)
@@ -61,23 +62,16 @@ class Logistic:
             from sklearn.model_selection import GridSearchCV, StratifiedKFold
         except ImportError:
             raise MissingExtra("cases", "The model 'logistic'") from None
-        self.columns_ = tuple(sorted(name for name in cases.features.columns if name != "case_id"))
-        text = [name for name in self.columns_ if not cases.features.schema[name].is_numeric()]
-        text = [name for name in text if cases.features.schema[name] != pl.Boolean]
-        if text:
-            raise ModelError(
-                f"The model 'logistic' cannot use the feature {text[0]!r}: it is text.",
-                hint="Leave it out of the source's features, or turn it into numbers first.",
-            )
+        self.columns_ = Columns.of(cases.features)
         labels = cases.labels.select("case_id", "y").drop_nulls()
         learnt = cases.features.join(labels, on="case_id").sort("case_id")
-        x, y = _matrix(learnt, self.columns_), learnt["y"].cast(pl.Int64).to_numpy()
+        x, y = self.columns_.matrix(learnt), learnt["y"].cast(pl.Int64).to_numpy()
         if not np.isin(y, (0, 1)).all():
             raise ModelError("Labels of cases must be 0 or 1.", hint="Say which label is the positive one.")
         self.prevalence_ = Prevalence().fit(cases)
         self.ran_ = {"labelled": str(len(y)), "scikit-learn": sklearn.__version__}
         self.model_ = None
-        if min((y == 0).sum(), (y == 1).sum()) < FOLDS or not self.columns_:
+        if min((y == 0).sum(), (y == 1).sum()) < FOLDS or not x.shape[1]:
             self.ran_["fallback"] = "prevalence: too few labels of one kind"
             return self
         known = np.isfinite(x)
@@ -96,11 +90,11 @@ class Logistic:
         return self
 
     def predict(self, features: pl.DataFrame) -> Probabilities:
-        if self.prevalence_ is None:
+        if self.prevalence_ is None or self.columns_ is None:
             raise ModelError("The model has not been fitted.", hint="Call fit(cases) first.")
         if self.model_ is None or features.is_empty():
             return Probabilities(self.prevalence_.predict(features).frame, dict(self.ran_))
-        p = self.model_.predict_proba(self._standardised(_matrix(features, self.columns_)))[:, 1]
+        p = self.model_.predict_proba(self._standardised(self.columns_.matrix(features)))[:, 1]
         p = np.clip(p, LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY)
         return Probabilities(features.select("case_id").with_columns(p=pl.Series(p)), dict(self.ran_))
 
@@ -108,13 +102,3 @@ class Logistic:
         assert self.centre_ is not None
         assert self.spread_ is not None
         return np.nan_to_num((x - self.centre_) / self.spread_)
-
-
-def _matrix(frame: pl.DataFrame, columns: tuple[str, ...]) -> NDArray[np.float64]:
-    absent = [name for name in columns if name not in frame.columns]
-    if absent:
-        raise ModelError(
-            f"The cases have no feature {', '.join(absent)}.", hint="Give those it was fitted on."
-        )
-    matrix: NDArray[np.float64] = frame.select(pl.col(columns).cast(pl.Float64)).to_numpy()
-    return matrix

@@ -1,0 +1,216 @@
+"""People are decided about only with their consent, and nothing of them lies about in plain text."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from lender import PEOPLE, make_lender, person, row
+from projects import go
+from scanning import everything
+
+from foreseal.cli import cli
+from foreseal.cli.report import write_report
+from foreseal.errors import DataError, Refused, SettingsError, Tampered, UsageError
+from foreseal.run import Project, consenting, reasons
+from foreseal.run.erasure import erase
+from foreseal.run.receipts import verify_receipts, write_receipts
+from foreseal.run.results import Decided, Results
+from foreseal.run.session import Session
+from foreseal.seal.verify import verify_log
+
+NAME, PHONE, BRANCH, INCOME = "Rosalind Quxley-Zandt", "+49 170 5550199", "WKJXPLANTEDBRANCH", 61.0625
+PLANTED = [
+    NAME,
+    "Quxley",
+    "quxley",
+    PHONE,
+    "5550199",
+    "PLANTEDBRANCH",
+    str(INCOME),
+    person(3),
+    "0170-0000003",
+]
+RAW = [*(each.encode() for each in PLANTED), NAME.encode("utf-16-le"), PHONE.encode().hex().encode()]
+RAW += [pl.Series([INCOME]).to_numpy().tobytes()]
+pytestmark = pytest.mark.filterwarnings("ignore:Values that no case had before")
+K = 130  # due at the first cutoff
+
+
+@pytest.fixture
+def lender(tmp_path: Path) -> Project:
+    mine = row(K, name=NAME, phone=PHONE, branch=BRANCH, income=INCOME)
+    rows = [row(k) for k in range(PEOPLE) if k != K]
+    return make_lender(tmp_path / "lender", tmp_path / "people.csv", [*rows, mine])
+
+
+def decided(project: Project, seq: int = 0) -> Decided:
+    return next(each for each in Results(project).decisions("credit") if each.seq == seq)
+
+
+def pseudonym(project: Project, name: str) -> str:
+    with project.store() as store:
+        return store.pseudonyms("people", [name])[name]
+
+
+def acts(project: Project, seq: int = 0) -> dict[str, str]:
+    one = decided(project, seq)
+    return {each.key: str(each.value) for each in one.options[one.chosen]}
+
+
+def rewrite(project: Project, rows: list[str]) -> None:
+    path = project.folder.parent / "people.csv"
+    path.write_text(path.read_text() + "\n".join(rows) + "\n")
+
+
+def verbs(project: Project) -> tuple[list[str], list[str]]:
+    """Commitments given and withdrawn in the log."""
+    history = project.history()
+    return sorted(history.consents), sorted(history.withdrawn)
+
+
+def test_everybody_decided_about_has_a_consent_in_the_log_and_nobody_is_named_there(lender: Project) -> None:
+    go(lender)
+    stated = acts(lender)
+    people = {key for key in stated if " " not in key}
+    given, withdrawn = verbs(lender)
+    assert {stated[f"consent {case}"] for case in people} <= set(given)
+    assert not withdrawn
+    assert verify_log(lender.log_folder, [lender.trusted()]).ok
+    assert set(stated.values()) & {"accept", "refer", "reject"}
+
+
+def test_not_a_byte_of_a_person_is_in_any_file_and_erasure_takes_the_rest(
+    lender: Project, tmp_path: Path
+) -> None:
+    go(lender)
+    write_report(lender)
+    receipts = write_receipts(Project.open(lender.folder))
+    case = pseudonym(lender, NAME)
+    one = decided(lender)
+    about, stated = ("people", 0, one.cutoff), {case: acts(lender)[f"reasons {case}"]}
+    with lender.store() as store:
+        why = reasons.read(lender, store, "credit", about, stated)[case]
+    told = CliRunner().invoke(
+        cli, ["decide", "credit", "0", "--case", NAME, "--json", "-C", str(lender.folder)]
+    )
+    assert json.loads(told.stdout)["reasons"] == list(why)
+    assert why or acts(lender)[case] == "accept"
+
+    def found(*needles: bytes) -> list[tuple[str, bytes]]:
+        every = [*RAW, *needles]
+        return [(n, x) for n, data in everything(lender.folder) for x in every if x in data]
+
+    assert not found(*(each.encode() for each in why))
+    with closing(sqlite3.connect(lender.subjects_file)) as database:
+        (secrets,) = database.execute("SELECT key, salt, mark FROM subject WHERE case_id=?", (case,))
+    assert found(*secrets)  # the scan does find what is there
+    erase(lender, "people", [NAME])
+    assert not found(*secrets)
+    with lender.store() as store:
+        assert reasons.read(lender, store, "credit", about, stated) == {}
+    source = lender.folder.parent / "people.csv"
+    source.write_text("\n".join(line for line in source.read_text().splitlines() if NAME not in line) + "\n")
+    go(lender)
+    assert not found(*secrets)
+    assert verify_log(lender.log_folder, [lender.trusted()]).ok
+    assert all(verdict.ok for verdict in verify_receipts(lender, receipts).values())
+
+
+def test_who_never_agreed_or_withdrew_before_the_cutoff_is_forecast_and_not_decided_about(
+    tmp_path: Path,
+) -> None:
+    rows = [row(k, agreed=int(k != 121)) for k in range(PEOPLE)]
+    rows += [row(122, agreed=0, later=2.0)]
+    project = make_lender(tmp_path / "lender", tmp_path / "people.csv", rows)
+    done = go(project)
+    assert done.withheld == 2
+    forecast = Results(project).forecasts(project.targets["default"], "us")["case_id"].to_list()
+    for k in (121, 122):
+        case = pseudonym(project, person(k))
+        assert case in forecast
+        assert case not in acts(project)
+    assert pseudonym(project, person(123)) in acts(project)
+
+
+def test_a_consent_withdrawn_at_the_desk_blocks_the_next_decision_until_it_is_given_anew(
+    lender: Project,
+) -> None:
+    go(lender, verbs=("collect",))
+    with Session.begin(lender) as session:
+        (said,) = consenting.withdraw(session, "people", [person(121)])
+    assert said.body["action"] == "withdrawn"
+    assert verbs(lender)[1] == said.body["subjects"]
+    rewrite(lender, [row(122, agreed=0, later=1.0), row(122, agreed=1, later=2.0)])
+    assert go(lender).withheld == 1
+    assert pseudonym(lender, person(121)) not in acts(lender)
+    assert pseudonym(lender, person(122)) in acts(lender)
+    assert verify_log(lender.log_folder, [lender.trusted()]).ok
+
+
+def test_what_the_data_say_of_a_withdrawal_is_sealed_when_it_is_known(lender: Project) -> None:
+    rewrite(lender, [row(121, agreed=0, later=24.0 * 6)])  # after the first cutoff, before the second
+    go(lender)
+    case = pseudonym(lender, person(121))
+    assert case in acts(lender)
+    assert verbs(lender)[1] == [acts(lender)[f"consent {case}"]]
+
+
+def test_one_case_that_is_referred_gets_a_persons_word_once(lender: Project) -> None:
+    go(lender)
+    waiting = Results(lender).referred(decided(lender).said)
+    case = next(iter(waiting))
+    done = CliRunner().invoke(
+        cli,
+        ["approve", "credit", "0", "--case", case, "--reject", "--reason", "no", "-C", str(lender.folder)],
+    )
+    assert done.exit_code == 0, done.output
+    assert Results(lender).referred(decided(lender).said)[case] == "rejected"
+    assert decided(lender).state == "approved"
+    with Session.begin(lender) as session:
+        with pytest.raises(Refused, match="already"):
+            session.approve("credit", 0, "approved", "me", "", case)
+        accepted = next(key for key, act in acts(lender).items() if act == "accept")
+        with pytest.raises(UsageError, match="does not refer"):
+            session.approve("credit", 0, "approved", "me", "", accepted)
+    assert verify_log(lender.log_folder, [lender.trusted()]).ok
+
+
+def test_reasons_that_were_changed_afterwards_are_noticed(lender: Project) -> None:
+    go(lender)
+    path = lender.folder / "store" / "reasons" / "credit-0.json"
+    kept = json.loads(path.read_text())
+    first, second = list(kept)[:2]
+    path.write_text(json.dumps({**kept, first: kept[second]}))
+    one = decided(lender)
+    with lender.store() as store, pytest.raises(Tampered, match="not those"):
+        reasons.read(
+            lender, store, "credit", ("people", 0, one.cutoff), {first: acts(lender)[f"reasons {first}"]}
+        )
+
+
+def test_a_stranger_cannot_withdraw_and_a_personal_decision_needs_a_consent_column(lender: Project) -> None:
+    go(lender, verbs=("collect",))
+    with Session.begin(lender) as session, pytest.raises(DataError, match="Nobody of that id"):
+        consenting.withdraw(session, "people", ["Nobody"])
+    toml = lender.folder / "foreseal.toml"
+    toml.write_text("\n".join(line for line in toml.read_text().splitlines() if "consent =" not in line))
+    with pytest.raises(SettingsError, match="does not say who agreed"):
+        Project.open(lender.folder)
+
+
+def test_duplicates_missing_labels_and_a_constant_feature_leave_the_rest_alone(tmp_path: Path) -> None:
+    rows = [row(k) for k in range(PEOPLE)]
+    twice = [row(5, income=11.0), row(5, income=12.0)]  # the same applicant, moment and two incomes
+    lacking = [each.rsplit(",", 1)[0] + "," for each in rows[:7]]
+    project = make_lender(tmp_path / "lender", tmp_path / "people.csv", [*lacking, *rows[7:], *twice])
+    done = go(project)
+    (collected,) = done.collected
+    assert collected.rejected > 0
+    assert done.decisions == 2
+    assert verify_log(project.log_folder, [project.trusted()]).ok
