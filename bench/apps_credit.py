@@ -93,7 +93,8 @@ def table(found: dict[str, Any]) -> str:
         spread = each["spread"]
         lines.append(
             f"| {name} | {each['auc']:.3f} ± {spread['auc']:.3f} "
-            f"| {each['brier']:.4f} ± {spread['brier']:.4f} | {each['cost']:.3f} ± {spread['cost']:.3f} | {each['seconds']:.1f} |"
+            f"| {each['brier']:.4f} ± {spread['brier']:.4f} "
+            f"| {each['cost']:.3f} ± {spread['cost']:.3f} | {each['seconds']:.1f} |"
         )
     aims = found["aims"]
     lines.append(f"| aim | {aims['auc']} | {aims['brier']} | {aims['cost']} | |")

@@ -45,7 +45,8 @@ class Logistic:
     """Logistic regression with an L2 penalty chosen by cross-validated log loss (scikit-learn).
 
     Text has a column for each common level. Features are standardised, missing values set to the mean, and
-    one that never varies counts for nothing. With fewer than `FOLDS` labels of either kind it gives the `Prevalence`, and ``ran`` says so.
+    one that never varies counts for nothing. With fewer than `FOLDS` labels of either kind it gives the
+    `Prevalence`, and ``ran`` says so.
     """
 
     columns_: Columns | None = field(default=None, init=False, repr=False, compare=False)
