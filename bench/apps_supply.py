@@ -3,8 +3,8 @@
 The cost of ordering, stated before it was computed: in each of the last twelve months each part's stock is
 set to a level from what was known before; a piece left at the month's end costs 1, a piece short 9, so the
 newsvendor's ratio is .9. The point forecast is the mean of the same forecast. Means of history and of
-textbook methods stand beside it, and other prices of a piece short. Nothing was tuned on these months for this;
-``intermittent`` had been built and measured on them before.
+textbook methods stand beside it, and other prices of a piece short. Nothing was tuned on these months for
+this; ``intermittent`` had been built and measured on them before.
 
 Routing: one thread, seed 1, ``SECONDS`` of CPU time for each instance, gap to the best known solution.
 

@@ -29,9 +29,9 @@ class Round:
 
     ``sites`` are coordinates in km, ``home`` is where vans start. A piece left costs ``over``, one short
     ``under``, a kilometre ``per_km``. Compared: ``distribution``, stock from the quantiles; ``point``, from
-    the mean of the same forecast to the nearest piece; and ``nearest``, the first stock on tours that go on to
-    the nearest site, as many as it takes. What is expected to cost least is chosen. Series of a site that is
-    not listed are left out with a `ModelWarning`. Costs follow from these prices and the observed demand,
+    the mean of the same forecast to the nearest piece; and ``nearest``, the first stock on tours that go on
+    to the nearest site, as many as it takes. What is expected to cost least is chosen. Series of a site that
+    is not listed are left out with a `ModelWarning`. Costs follow from these prices and the observed demand,
     which does not depend on what was brought.
     """
 

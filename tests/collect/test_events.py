@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from foreseal.collect import epcis
+from foreseal.collect.events import Events
+from foreseal.collect.source import Batch, Context
+from foreseal.errors import DataError, DataWarning, SettingsError
+from foreseal.options import build
+
+BELT, PUMP = "urn:epc:idpat:sgtin:9521141.000003.*", "urn:epc:idpat:sgtin:9521141.000006.*"
+NORTH, SOUTH = "urn:epc:id:sgln:9521141.00001.0", "urn:epc:id:sgln:9521141.00002.0"
+OPTIONS = {
+    "path": "events.jsonld",
+    "goods": {BELT: "belt", PUMP: "pump"},
+    "places": {NORTH: "north", SOUTH: "south"},
+}
+
+
+def event(day: str, place: str = NORTH, pieces: float = 1, goods: str = BELT, **more: Any) -> dict[str, Any]:
+    return {
+        "type": "ObjectEvent",
+        "eventTime": f"{day}T10:00:00Z",
+        "eventTimeZoneOffset": "+00:00",
+        "action": "OBSERVE",
+        "bizStep": "dispensing",
+        "bizLocation": {"id": place},
+        "quantityList": [{"epcClass": goods, "quantity": pieces}],
+        **more,
+    }
+
+
+def read(folder: Path, *events: Any, made: str = "2026-01-26T00:00:00Z") -> Batch:
+    body = {"type": "EPCISDocument", "creationDate": made, "epcisBody": {"eventList": list(events)}}
+    (folder / "events.jsonld").write_text(json.dumps(body))
+    (batch,) = build(Events, OPTIONS, "[datasets.x]").read(Context(folder))
+    return batch
+
+
+def pieces(batch: Batch, uid: str) -> list[float]:
+    return batch.rows.filter(pl.col("unique_id") == uid).sort("ds")["y"].to_list()
+
+
+def test_pieces_are_counted_by_week_with_zeros_where_nothing_happened(tmp_path: Path) -> None:
+    batch = read(
+        tmp_path,
+        event("2026-01-20", pieces=2),
+        event("2026-01-05"),
+        event("2026-01-11", pieces=3),
+        event("2026-01-12", SOUTH, goods=PUMP),
+        event("2026-01-13", bizStep="receiving", pieces=50),
+    )
+    assert pieces(batch, "belt@north") == [4, 0, 2]
+    assert pieces(batch, "pump@south") == [0, 1, 0]
+    assert pieces(batch, "belt@south") == [0, 0, 0]
+    assert batch.rows["ds"].min() == datetime(2026, 1, 5, tzinfo=UTC)
+    assert batch.rejected == ()
+
+
+def test_a_week_that_was_not_over_when_the_document_was_made_is_not_counted(tmp_path: Path) -> None:
+    batch = read(tmp_path, event("2026-01-05"), event("2026-01-12"), made="2026-01-18T23:00:00Z")
+    assert pieces(batch, "belt@north") == [1]
+
+
+def test_serial_numbers_and_lots_count_as_pieces_of_their_class(tmp_path: Path) -> None:
+    single = event("2026-01-05", epcList=[f"urn:epc:id:sgtin:9521141.000003.{k}" for k in "ab"])
+    del single["quantityList"]
+    lot = event("2026-01-06", goods="urn:epc:class:lgtin:9521141.000003.L7", pieces=3)
+    assert pieces(read(tmp_path, single, lot), "belt@north") == [5, 0, 0]
+
+
+def test_bad_events_are_refused_by_number_and_the_rest_goes_on(tmp_path: Path) -> None:
+    batch = read(
+        tmp_path,
+        event("2026-01-05"),
+        event("2026-01-05", "urn:epc:id:sgln:9521141.00009.0"),
+        event("2026-01-05", pieces=-2),
+        {**event("2026-01-05"), "type": "MovementEvent"},
+        event("2026-01-27"),
+        event("2026-01-05", goods="urn:epc:idpat:sgtin:9521141.000009.*"),
+        "no event",
+        event("2026-01-06"),
+    )
+    assert pieces(batch, "belt@north") == [2, 0, 0]
+    found = {each.row: (each.column, each.reason) for each in batch.rejected}
+    assert found == {
+        2: ("bizLocation", "unknown place"),
+        3: ("quantityList", "negative quantity"),
+        4: ("type", "unknown type of event"),
+        5: ("eventTime", "after the document was made"),
+        6: ("quantityList", "unknown goods"),
+        7: ("", "no object"),
+    }
+
+
+def test_events_out_of_order_count_the_same(tmp_path: Path) -> None:
+    events = [event(f"2026-01-{day:02d}", pieces=day) for day in (5, 8, 14, 20)]
+    forward, backward = read(tmp_path, *events), read(tmp_path, *reversed(events))
+    assert forward.rows.drop("row").equals(backward.rows.drop("row"))
+
+
+def test_an_event_counts_once_and_not_at_all_if_declared_erroneous(tmp_path: Path) -> None:
+    good, wrong = event("2026-01-05"), event("2026-01-06", pieces=9)
+    declared = {"declarationTime": "2026-01-07T00:00:00Z", "reason": "did_not_occur"}
+    batch = read(
+        tmp_path, good, wrong, {**good, "eventID": "urn:uuid:1"}, {**wrong, "errorDeclaration": declared}
+    )
+    assert pieces(batch, "belt@north") == [1, 0, 0]
+
+
+def test_a_row_names_the_hash_of_its_event(tmp_path: Path) -> None:
+    one = event("2026-01-05")
+    batch = read(tmp_path, one, event("2026-01-12"), event("2026-01-13"))
+    sources = batch.rows.filter(pl.col("unique_id") == "belt@north").sort("ds")["source"].to_list()
+    assert sources[0] == epcis.event_id(one)
+    assert sources[1].startswith("sha-256;")
+    assert sources[2] == "events.jsonld"
+
+
+def test_an_event_named_by_another_hash_is_counted_with_a_warning(tmp_path: Path) -> None:
+    other = epcis.event_id(event("2026-01-05", pieces=7))
+    with pytest.warns(DataWarning, match="1 events bear the hash of another event"):
+        batch = read(tmp_path, event("2026-01-05", eventID=other))
+    assert pieces(batch, "belt@north") == [1, 0, 0]
+
+
+def test_a_document_without_a_sound_event_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no sound event") as caught:
+        read(tmp_path, {"type": "?"})
+    assert caught.value.hint == "1 were refused."
+    with pytest.raises(DataError, match="There is no file"):
+        list(build(Events, {**OPTIONS, "path": "none.jsonld"}, "x").read(Context(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"goods": {}}, "goods must map"),
+        ({"places": {"depot 1": "north"}}, "places must map"),
+        ({"freq": "1mo"}, "must be a fixed span"),
+    ],
+)
+def test_impossible_options_are_refused_at_the_door(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        build(Events, {**OPTIONS, **change}, "[datasets.x]")
