@@ -33,18 +33,21 @@ NEEDS = {
     "weather": "scipy",
     "population": "scipy",
     "finance": "arch",
+    "supply": "pyvrp",
 }
 Finished = tuple[Project, Done]
 # What is replaced, and by what, in turn.
 SHORTER: dict[str, tuple[str, ...]] = {
     "traffic": ("end = 2018-09-29", "end = 2018-08-02"),
+    "credit": ("end = 2024-05-06", "end = 2024-03-11"),
     "epidemic": ("end = 2025-05-28", "end = 2024-11-27"),
-    "markets": ("end = 2018-12-28", "end = 2018-10-02", '"volatility"]', '"volatility(memory=60)"]'),
+    "markets": ("end = 2018-12-31", "end = 2018-01-03", '"volatility"]', '"volatility(memory=60)"]'),
     "weather": (
         *("end = 2009-12-25", "end = 2008-01-08"),
         *("end = 2015-10-30", "end = 2015-04-04"),
         *("end = 2013-11-30", "end = 2013-11-01"),
     ),
+    "supply": ("end = 2024-12-23", "end = 2024-07-08", "end = 2024-11-04", "end = 2024-07-01"),
     "population": ("end = 2017-06-01", "end = 2012-06-01", "end = 2015-03-01", "end = 2009-03-02"),
 }
 
