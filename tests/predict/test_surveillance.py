@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from tests.predict.test_revisions import START, WEEK, panel, vintages
 
+import foreseal
 from foreseal.clock import Frequency
 from foreseal.errors import ModelError
 from foreseal.frame import Panel
@@ -97,6 +98,8 @@ def test_what_is_not_weekly_or_does_not_exist_is_refused(values: np.ndarray) -> 
         Surveillance().fit(Panel(here.frame, Frequency(1, "d"), cutoff=here.cutoff))
     with pytest.raises(ModelError, match="no series 'US'"):
         Surveillance(total="US").fit(here)
+    with pytest.raises(ModelError, match="26 weeks ahead, not 27"):
+        Surveillance().fit(here).predict(27, LEVELS)
 
 
 def test_made_up_epidemics_are_counts_whose_nation_is_a_multiple_of_its_regions() -> None:
@@ -107,3 +110,12 @@ def test_made_up_epidemics_are_counts_whose_nation_is_a_multiple_of_its_regions(
     assert np.array_equal(found[:, -1], NATION * found[:, :-1].sum(axis=1))
     assert np.array_equal(found, epidemics(3, 4, 1))
     assert not np.array_equal(found, epidemics(3, 4, 2))
+
+
+def test_a_frame_with_known_at_shows_its_vintages_to_the_model(values: np.ndarray) -> None:
+    rows = vintages(values, (0.75, 0.95, 1.0))
+    found = foreseal.forecast(
+        rows, h=1, models=["surveillance(members=1)"], quantiles=LEVELS, freq="1w", cutoff=CUTOFF
+    )
+    direct = quantiles(panel(rows, CUTOFF), h=1)
+    assert np.allclose(found.frame.select(pl.selectors.starts_with("q")).to_numpy(), direct[:, 0])

@@ -184,7 +184,10 @@ def _of_vintages(
     warn_of_empty(empty, all_of_them=frame.is_empty())
 
     def known(origin: datetime) -> Panel:
-        return Panel(as_known(frame, origin), step, cutoff=origin, timezone=zone)
+        def vintages() -> pl.DataFrame:
+            return frame.filter(pl.col("known_at") <= origin).sort("known_at", maintain_order=True)
+
+        return Panel(as_known(frame, origin), step, cutoff=origin, timezone=zone, vintages=vintages)
 
     now = known(at)
     covariates = None if wide is None else Covariates.of(wide, Grid.of(now).future(h)[0])

@@ -28,6 +28,8 @@ from foreseal.predict.revisions import Revisions
 from foreseal.records import Forecast
 
 AGES = 4
+# Made-up seasons say nothing of weeks farther ahead.
+FARTHEST = 26
 # The first weeks of a history have no past to be seen by.
 WARM_UP = 8
 # What made-up epidemics weigh in the regression, and in the spread, beside the panel's own.
@@ -83,6 +85,11 @@ class Surveillance:
         assert self.backfill_ is not None
         grid = self.grid_
         behind = grid.y.shape[1] - 1 - self.newest_
+        if h + behind > FARTHEST:
+            raise ModelError(
+                f"surveillance looks {FARTHEST} weeks ahead, not {h + behind}.",
+                hint=f"Ask for fewer steps; the newest week known lies {behind} weeks back.",
+            )
         out = np.stack([self._ahead(step + behind, quantiles) for step in range(1, h + 1)], axis=1)
         values = np.maximum(np.exp(out) - FLOOR, 0.0)
         usual = np.expm1(np.median(self.backfill_.usual[:, 0]))
