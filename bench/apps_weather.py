@@ -93,7 +93,7 @@ def rain(results: Results) -> dict[str, Any]:
         members = store.as_of("ensemble", last, store.latest_n("ensemble")).select("unique_id", "ds", "y")
     wide = days.join(members.pivot("unique_id", index="ds", values="y"), on="ds", how="left").sort("ds")
     raw = rules.crps_ensemble(wide["y"].to_numpy(), wide.drop("ds", "y").to_numpy())
-    # Three days have no ensemble; there the raw one got climatology.
+    # On a day without an ensemble the raw one got climatology.
     crps["raw_ensemble"] = np.where(np.isfinite(raw), raw, crps["climatology"])
     found: dict[str, Any] = {"days": len(days), "lags": LAGS}
     for name, each in crps.items():
