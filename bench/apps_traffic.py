@@ -1,4 +1,4 @@
-"""``traffic``: speeds of 207 loop detectors in Los Angeles, sealed every hour of a day, beside the last value.
+"""``traffic``: speeds of 207 loop detectors in Los Angeles, sealed hourly for a day, beside the last value.
 
 A project in a temporary folder does what a user's does: it reads the detectors, forecasts an hour in steps of
 five minutes from what was known at each cutoff, seals forecasts and outcomes and checks every receipt. The

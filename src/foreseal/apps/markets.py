@@ -27,8 +27,8 @@ TARGETS = """
 dataset = "returns"
 horizon = 1
 freq = "1d"
-# Every midnight; one before a weekend or holiday has no outcome and is not scored.
-cutoffs = { start = 2018-10-01, end = 2018-12-28, every = "1d", at = "00:00" }
+# Every midnight of the 250 sessions that Basel counts; a day without trade has no outcome and no score.
+cutoffs = { start = 2018-01-02, end = 2018-12-31, every = "1d", at = "00:00" }
 deadline = "1h"                       # latest sealing, after the cutoff
 quantiles = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999]
 decimals = 3
