@@ -1033,7 +1033,7 @@ def _consents() -> Iterator[Vector]:
     def decided(change: Callable[[list[tuple[str, ...]]], list[tuple[str, ...]]]) -> Forged:
         ref = log.bodies()[decision]["payload"]
         cells = log.payloads[ref["sha256"]].decode().splitlines()[1:]
-        rows = change([tuple(line.split(",")) for line in cells])
+        rows = sorted(change([tuple(line.split(",")) for line in cells]))
         text = "\n".join(["option,ds,key,value,unit", *(",".join(row) for row in rows), ""])
         found, named = log.with_payload(text.encode())
         return found.edited({decision: setting(payload=named)})
@@ -1063,7 +1063,7 @@ def _consents() -> Iterator[Vector]:
     dated = decided(
         lambda rows: [(r[0], "2018-08-01T00:00:00Z" if r[3] == first else "", *r[2:]) for r in rows]
     )
-    yield story("stated at another time", dated, "canonical")
+    yield story("stated at another time", dated, "rule")
     public = log.edited({1: setting(personal=False)})
     yield story("of data that is not personal", public)
     none = public.edited({decision: lambda b: _lacking(b, "consents")})
