@@ -30,6 +30,7 @@ PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("apps/*.md"), *ROOT.glob("README*
 TABLES = (
     settings.ProjectTable,
     settings.ClockTable,
+    settings.ConsentTable,
     settings.Dataset,
     target.Cutoffs,
     target.OutcomeTable,
