@@ -83,6 +83,19 @@ class Target:
     commit: bool = False
     unit: str = "1"
 
+    @property
+    def survival(self) -> bool:
+        """Whether curves are asked for: of cases, ``horizon`` steps of ``freq`` from a case's start."""
+        return self.kind == "cases" and self.freq is not None
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """Ends of the steps of a survival curve, in days."""
+        step = self.freq.step if self.freq is not None else None
+        if not self.survival or step is None:
+            return ()
+        return tuple((k + 1) * (step / timedelta(days=1)) for k in range(self.horizon))
+
     def settles_at(self, cutoff: datetime) -> datetime:
         """When the outcome of the forecast made at ``cutoff`` is fixed."""
         if self.kind == "series" and self.freq is not None:
@@ -114,6 +127,16 @@ class Probabilities:
     frame: pl.DataFrame
     ran: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Survival curves: ``frame`` has ``case_id, step, survival``, the probability that nothing has happened
+    by the end of each step, counted from 1. ``days`` is the length of a step. ``ran`` as in `Forecast`."""
+
+    frame: pl.DataFrame
+    days: float
+    ran: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,59 @@ def brier(y: ArrayLike, p: ArrayLike) -> FloatArray:
     return (p - y) ** 2
 
 
+def survival_estimate(time: ArrayLike, event: ArrayLike, at: ArrayLike) -> FloatArray:
+    """Kaplan and Meier's estimate (1958) of the probability to last beyond each of ``at``.
+
+    Beyond the last time the estimate stays where it is.
+    """
+    time, event = _float(time), _float(event)
+    ends, place = np.unique(time, return_inverse=True)
+    count = np.bincount(place, minlength=len(ends))
+    happened = np.bincount(place, event, minlength=len(ends))
+    risk = count[::-1].cumsum()[::-1]
+    steps = np.concatenate([[1.0], np.cumprod(1.0 - happened / risk)])
+    found: FloatArray = steps[np.searchsorted(ends, _float(at), side="right")]
+    return found
+
+
+def brier_survival(
+    time: ArrayLike,
+    event: ArrayLike,
+    survival: ArrayLike,
+    at: ArrayLike,
+    train: tuple[ArrayLike, ArrayLike] | None = None,
+) -> FloatArray:
+    """Brier score of survival probabilities (cases, len(at)) at each of ``at``; lower is better.
+
+    Those who were lost before are made up for by the inverse probability of censoring (Graf and others,
+    1999), estimated from ``train`` (times and events), or from the cases themselves.
+    """
+    time, event, at = _float(time), _float(event), _float(at)
+    lost = tuple(map(_float, train)) if train is not None else (time, event)
+    kept = survival_estimate(lost[0], 1.0 - lost[1], time)
+    still = survival_estimate(lost[0], 1.0 - lost[1], at)
+    s = _float(survival)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dead = np.where((time[:, None] <= at) & (event[:, None] == 1.0), s**2 / kept[:, None], 0.0)
+        alive = np.where(time[:, None] > at, (1.0 - s) ** 2 / still, 0.0)
+    if not np.isfinite(dead).all() or not np.isfinite(alive).all():
+        raise UsageError("Nobody was watched that long.", hint="Score at earlier times.")
+    mean: FloatArray = (dead + alive).mean(axis=0)
+    return mean
+
+
+def integrated_brier(
+    time: ArrayLike,
+    event: ArrayLike,
+    survival: ArrayLike,
+    at: ArrayLike,
+    train: tuple[ArrayLike, ArrayLike] | None = None,
+) -> float:
+    """Mean of `brier_survival` over the span of ``at``, by the trapezoidal rule."""
+    at, score = _float(at), brier_survival(time, event, survival, at, train)
+    return float(((score[1:] + score[:-1]) / 2.0 * np.diff(at)).sum() / (at[-1] - at[0]))
+
+
 def mase(y: ArrayLike, point: ArrayLike, history: ArrayLike, season: int = 1) -> float:
     """Mean absolute error in units of the history's mean absolute seasonal step (Hyndman and Koehler, 2006).
 

@@ -324,6 +324,11 @@ def _check_references(settings: Settings) -> None:
                 f"{where} scores {'cases' if cases else 'series'} with {target.rule!r}.",
                 hint="Series are scored with 'wis', cases with 'brier' or 'log'.",
             )
+        if cases and target.freq and settings.datasets[target.dataset].personal:
+            raise SettingsError(
+                f"{where} asks for survival curves of a personal dataset, which are not supported.",
+                hint="Ask for the probability of the label by the outcome's deadline: leave freq out.",
+            )
         if cases and len(target.models or settings.models.members or ("logistic",)) != 1:
             raise SettingsError(
                 f"{where} would be answered by several classifiers.",

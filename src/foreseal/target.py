@@ -133,6 +133,15 @@ class TargetTable:
     def __post_init__(self) -> None:
         if self.rule == "wis" and not (self.quantiles and self.freq):
             raise ValueError("rule 'wis' needs quantiles and freq")
+        step = self.freq.step if self.freq else None
+        if self.rule != "wis" and self.freq and step is None:
+            raise ValueError(
+                f"steps of a survival curve have a fixed length; write freq = '182d', not '{self.freq}'"
+            )
+        if self.rule != "wis" and step and step * self.horizon > self.outcome.deadline:
+            raise ValueError(
+                "a survival target settles before its last step ends: outcome.deadline is too short"
+            )
         if not 1 <= self.horizon <= MAX_HORIZON:
             raise ValueError(f"horizon must lie between 1 and {MAX_HORIZON}")
         if not 0 <= self.decimals <= MAX_DECIMALS:

@@ -27,6 +27,7 @@ CATALOGUE: Mapping[str, str] = {
     "cost_matrix": "foreseal.decide.matrix:CostMatrix",
     "webster": "foreseal.decide.webster:Webster",
     "beds": "foreseal.decide.beds:Beds",
+    "next_visit": "foreseal.decide.next_visit:NextVisit",
 }
 
 
@@ -35,7 +36,9 @@ class Policy(Protocol):
     """A rule that acts on a forecast, and the cost of an act once the outcome is known.
 
     For a target of cases the prediction is `foreseal.records.Probabilities`, and frames have ``case_id, y``;
-    each `Setting` of an action says what is done about the case that is its key.
+    each `Setting` of an action says what is done about the case that is its key. For survival curves it is
+    `foreseal.records.Curves`, ``history`` has ``case_id, time, event`` and an outcome ``case_id, step, y,
+    days``.
     """
 
     cost_unit: ClassVar[str]

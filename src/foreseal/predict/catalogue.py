@@ -52,7 +52,9 @@ SURVIVAL = {
 
 def names() -> tuple[str, ...]:
     """Every name that `resolve` or `resolve_classifier` knows, sorted."""
-    return tuple(sorted({*MODELS, *CLASSIFIERS, *SURVIVAL, *(point.name for point in entry_points(group=GROUP))}))
+    return tuple(
+        sorted({*MODELS, *CLASSIFIERS, *SURVIVAL, *(point.name for point in entry_points(group=GROUP))})
+    )
 
 
 def parse(expression: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:

@@ -16,7 +16,7 @@ import polars as pl
 from foreseal.errors import DataError
 from foreseal.frame import Panel
 from foreseal.predict.grid import FloatArray
-from foreseal.records import Forecast, Probabilities
+from foreseal.records import Curves, Forecast, Probabilities
 
 
 @runtime_checkable
@@ -81,6 +81,28 @@ class Cases:
                 )
 
 
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """Subjects with features known at the cutoff and how long they were watched by then.
+
+    ``features`` has ``case_id`` and numeric columns; ``labels`` has ``case_id, time, event``: days from the
+    subject's start to the event (``event`` 1), or to when it was last seen without one (0).
+    """
+
+    features: pl.DataFrame
+    labels: pl.DataFrame
+
+    def __post_init__(self) -> None:
+        Cases(self.features, self.labels.rename({"event": "y"}, strict=False))
+        absent = {"time", "event"} - set(self.labels.columns)
+        if absent:
+            raise DataError(f"The labels have no column {', '.join(sorted(absent))}.")
+        if not self.labels["event"].drop_nulls().is_in([0, 1]).all():
+            raise DataError("event must be 0 or 1.", hint="1 where it happened, 0 where it had not by then.")
+        if (self.labels["time"].drop_nulls() < 0).any():
+            raise DataError("A time is negative.", hint="Times count in days from a subject's start.")
+
+
 @runtime_checkable
 class Classifier(Protocol):
     """Gives each case the probability of its positive label."""
@@ -91,4 +113,18 @@ class Classifier(Protocol):
 
     def predict(self, features: pl.DataFrame) -> Probabilities:
         """One probability per row of ``case_id`` and the features learnt from."""
+        ...
+
+
+@runtime_checkable
+class Survival(Protocol):
+    """Gives each case a survival curve."""
+
+    def fit(self, lifetimes: Lifetimes) -> Self:
+        """Learn from the cases that were watched."""
+        ...
+
+    def predict(self, features: pl.DataFrame, times: Sequence[float]) -> Curves:
+        """One curve per row of ``case_id`` and the features learnt from, at equally spaced ``times`` in
+        days, the first of them one step from the start."""
         ...

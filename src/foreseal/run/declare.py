@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
@@ -49,6 +50,8 @@ def target(name: str, settings: Settings) -> Target:
         commit=table.commit,
         unit=dataset.unit if isinstance(dataset.unit, str) else "1",
     )
+    if found.survival:
+        found = replace(found, unit=f"{found.times[0]:g}.d")
     try:
         found.settles_at(found.cutoffs[-1])
     except (OverflowError, ValueError):
@@ -92,7 +95,8 @@ def target_fields(found: Target, author: str, mode: str, schedule_ref: Mapping[s
         "form": found.kind,
         "unit": found.unit,
         "horizon": found.horizon,
-        "freq": str(found.freq) if found.freq else "",
+        # Of a survival target the unit is one step.
+        "freq": str(found.freq) if found.freq and found.kind == "series" else "",
         "schedule": dict(schedule_ref),
         "cutoffs": len(found.cutoffs),
         "deadline": int(found.deadline.total_seconds()),

@@ -14,6 +14,7 @@ import polars as pl
 from foreseal.clock import MICROSECOND, format_instant
 from foreseal.exact import format_decimal, parse_decimal, round_decimal
 from foreseal.records import Outcome, Target
+from foreseal.run import lifetimes
 from foreseal.run.deciding import COST_DECIMALS, read_decision, read_options
 from foreseal.run.forecasting import Knowledge, horizon, read_outcome, snapshot_fields
 from foreseal.seal import payload
@@ -34,6 +35,7 @@ def settle(session: Session, target: Target, seq: int) -> None:
     keys = _keys(session, track, seq)
     if keys.is_empty():
         keys = horizon(knowledge, target, seq)
+        keys = lifetimes.keys(keys["case_id"], target) if target.survival else keys
     outcome = _outcome(knowledge, target, cutoff, keys)
     data = _encode(outcome, target)
     placed = desk.say(
@@ -81,7 +83,9 @@ def _keys(session: Session, track: Track, seq: int) -> pl.DataFrame:
 def _outcome(knowledge: Knowledge, target: Target, cutoff: datetime, keys: pl.DataFrame) -> Outcome:
     """The values of everything that was forecast, as known when the target settles."""
     at = target.settles_at(cutoff)
-    if target.kind == "series":
+    if target.survival:
+        known = lifetimes.outcome(knowledge, target, at, keys)
+    elif target.kind == "series":
         span: dict[str, Any] = {}
         if not keys.is_empty():
             span = {"start": keys["ds"].min(), "end": keys["ds"].max() + MICROSECOND}  # type: ignore[operator]
@@ -112,6 +116,8 @@ def _judge(session: Session, target: Target, seq: int, outcome: pl.DataFrame) ->
     they were then, and the outcome as it was rounded.
     """
     found = []
+    if target.survival:
+        outcome = lifetimes.split(outcome).with_columns(days=pl.lit(target.times[0]))
     for name, table in session.project.settings.decisions.items():
         said = session.history.decisions.get((name, seq))
         if table.target != target.name or said is None or outcome.is_empty():

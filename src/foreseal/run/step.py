@@ -10,8 +10,9 @@ import polars as pl
 
 from foreseal.clock import format_instant
 from foreseal.errors import Malformed, UsageError
-from foreseal.records import Decision, Forecast, Option, Probabilities, Setting, Snapshot, Target
-from foreseal.run import declare, reasons
+from foreseal.predict.catalogue import resolve_survival
+from foreseal.records import Curves, Decision, Forecast, Option, Probabilities, Setting, Snapshot, Target
+from foreseal.run import declare, lifetimes, reasons
 from foreseal.run.consenting import Agreed, agreed
 from foreseal.run.deciding import decision_fields, decision_payload, options_payload
 from foreseal.run.forecasting import (
@@ -79,6 +80,10 @@ def _predict(
     session: Session, knowledge: Knowledge, target: Target, seq: int, forecaster: str
 ) -> tuple[bytes, Any]:
     models = declare.models_of(session.project.settings, target.name, forecaster)
+    if target.survival:
+        found = lifetimes.forecast(knowledge, target, seq, resolve_survival(models.members[0]))
+        data = lifetimes.encode(found, target)
+        return data, replace(lifetimes.curves(read_cases(data, target), target), ran=found.ran)
     if target.kind == "cases":
         consent = session.project.settings.datasets[target.dataset].consent
         hidden = [consent.column] if consent else []
@@ -128,7 +133,7 @@ def _decide(
     knowledge: Knowledge,
     target: Target,
     seq: int,
-    forecast: Forecast | Probabilities,
+    forecast: Forecast | Probabilities | Curves,
     leaf: str,
     step: Step,
 ) -> None:
@@ -139,6 +144,8 @@ def _decide(
     cutoff, consents = target.cutoffs[seq], Agreed({}, ())
     if isinstance(forecast, Forecast):
         history = knowledge.series(target.dataset, cutoff)
+    elif isinstance(forecast, Curves):
+        history = lifetimes.labels(knowledge, target.dataset, cutoff).select("case_id", "time", "event")
     else:
         history = knowledge.labels(target.dataset, cutoff).select("case_id", "y")
         if session.project.settings.datasets[target.dataset].personal:

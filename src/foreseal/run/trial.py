@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from foreseal.clock import LiveClock
 from foreseal.errors import DataError, SettingsError
 from foreseal.frame import infer_frequency
-from foreseal.predict.catalogue import resolve_classifier
+from foreseal.predict.catalogue import resolve_classifier, resolve_survival
 from foreseal.predict.grid import Grid
 from foreseal.run import declare
 from foreseal.run.forecasting import Knowledge
@@ -29,7 +29,7 @@ def try_target(session: Session, target: Target) -> None:
             declare.origins(models)
         elif forecaster != BASELINE:
             for member in models.members:
-                resolve_classifier(member)
+                resolve_survival(member) if target.survival else resolve_classifier(member)
     if target.kind == "cases" or target.freq is None:
         return
     names = list(dict.fromkeys((target.dataset, *target.covariates)))
