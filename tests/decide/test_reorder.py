@@ -45,7 +45,8 @@ def test_levels_are_the_best_for_the_forecast_distribution() -> None:
         best = best_levels(chances(row, [0.2] * 5), 1, 5.0, 1.0, 9.0)
         assert (found[f"s {uid}"], found[f"S {uid}"]) == (best.reorder, best.upto)
     expected = {option.name: option.expected_cost for option in decision.options}
-    assert decision.chosen == min(expected, key=lambda name: expected[name])
+    assert decision.chosen == "distribution"
+    assert expected["distribution"] < expected["point"]
     assert decision == policy.decide(forecast(), NOTHING)
 
 

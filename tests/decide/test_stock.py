@@ -9,6 +9,7 @@ from foreseal.decide.stock import (
     best_levels,
     chances,
     expected_cost,
+    long_run,
     newsvendor,
     run_levels,
     several,
@@ -112,10 +113,12 @@ def test_no_other_levels_nearby_are_cheaper(
     ahead = several([demand] * (lead + 1))
     for reorder in range(found.reorder - 3, found.reorder + 4):
         for upto in range(max(reorder, found.upto - 3) + 1, found.upto + 4):
-            assert long_run(demand, ahead, reorder, upto, fixed, over, under) >= found.cost - 1e-7
+            cost = stationary(demand, ahead, reorder, upto, fixed, over, under)
+            assert cost >= found.cost - 1e-7
+            assert long_run((reorder, upto), demand, lead, fixed, over, under) == pytest.approx(cost)
 
 
-def long_run(
+def stationary(
     demand: np.ndarray, ahead: np.ndarray, reorder: int, upto: int, fixed: float, over: float, under: float
 ) -> float:
     """From the stationary distribution of the stock position after ordering, by linear algebra."""

@@ -10,11 +10,10 @@ import numpy.typing as npt
 import polars as pl
 
 from foreseal.decide.scenarios import Scenarios
-from foreseal.decide.stock import Array, best_levels, chances, run_levels
+from foreseal.decide.stock import Array, best_levels, chances, long_run, run_levels
 from foreseal.errors import ModelError
 from foreseal.records import Decision, Forecast, Option, RegretKind, Setting
 
-PATHS = 1000
 _KEYS = ("start", "s", "S")
 
 
@@ -25,14 +24,14 @@ class Reorder:
     ``over`` and ``under`` are paid per piece left and per piece owed at a period's end, ``fixed`` per order,
     which comes ``lead`` periods later. ``distribution`` plans with the forecast's distribution, ``point`` as
     if its mean, to the nearest piece, were certain. Costs follow from these prices, the observed demand and
-    an assumed start, the same for both: the S of ``distribution``. What is expected to cost less is chosen.
+    an assumed start, the same for both: the S of ``distribution``. Expected is the long run's cost per
+    period, times the periods, which does not depend on the start.
     """
 
     over: float = 1.0
     under: float = 9.0
     fixed: float = 10.0
     lead: int = 1
-    seed: int = 0
 
     cost_unit: ClassVar[str] = "{EUR}"
     regret_kind: ClassVar[RegretKind] = "modelled"
@@ -46,26 +45,27 @@ class Reorder:
         names = sorted(prediction.frame["unique_id"].unique())
         actions: dict[str, list[Setting]] = {"distribution": [], "point": []}
         expected = dict.fromkeys(actions, 0.0)
-        rng = np.random.default_rng(self.seed)
         for name in names:
             found = Scenarios.of(prediction, name)
             ds = found.ds[0]
             steps = [chances(row.tolist(), found.weights.tolist()) for row in found.values]
             demand = _mean(steps)
-            mean = int(np.rint(demand @ np.arange(len(demand))))
-            certain = np.zeros(mean + 1)
-            certain[mean] = 1.0
-            paths = np.stack([rng.choice(len(p), PATHS, p=p) for p in steps], axis=1)
+            point = int(np.rint(demand @ np.arange(len(demand))))
+            certain = np.zeros(point + 1)
+            certain[point] = 1.0
             plans = {
                 option: best_levels(known, self.lead, self.fixed, self.over, self.under)
                 for option, known in (("distribution", demand), ("point", certain))
             }
             start = float(plans["distribution"].upto)
             for option, levels in plans.items():
-                both = (float(levels.reorder), float(levels.upto))
-                for key, value in zip(_KEYS, (start, *both), strict=True):
-                    actions[option].append(Setting(f"{key} {name}", value, "{piece}", ds))
-                expected[option] += float(self._costs(both, paths, start).mean())
+                both = levels.reorder, levels.upto
+                actions[option] += [
+                    Setting(f"{key} {name}", float(value), "{piece}", ds)
+                    for key, value in zip(_KEYS, (start, *both), strict=True)
+                ]
+                mean = long_run(both, demand, self.lead, self.fixed, self.over, self.under)
+                expected[option] += mean * len(steps)
         options = tuple(Option(option, tuple(made), expected[option]) for option, made in actions.items())
         chosen = min(expected, key=expected.__getitem__)
         return Decision("reorder", chosen, options, self.cost_unit, self.regret_kind)

@@ -96,6 +96,16 @@ def best_levels(demand: Array, lead: int, fixed: float, over: float, under: floa
     return Levels(low, upto, best)
 
 
+def long_run(
+    levels: tuple[int, int], demand: Array, lead: int, fixed: float, over: float, under: float
+) -> float:
+    """Expected cost per period of any (s, S) in the long run; the rest as in `best_levels`."""
+    if demand[0] >= 1.0 - 1e-12:
+        return levels[1] * over  # what is there stays there
+    ahead = several([demand] * (lead + 1))
+    return _Run(demand, ahead, fixed, over, under).cost(*levels)
+
+
 class _Run:
     """Long-run costs, with what the renewal equation has given so far."""
 

@@ -89,6 +89,7 @@ CHINESE: Mapping[str, str] = {
     # Labels of figures and tables
     "time": "时间",
     "value": "数值",
+    "setting": "设定",
     "history": "历史",
     "median": "中位数",
     "outcome": "结果",

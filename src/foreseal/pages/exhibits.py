@@ -30,6 +30,7 @@ Columns: TypeAlias = dict[str, tuple[str, Callable[[Any], str]]]
 
 MAX_SERIES = 3
 MAX_STEPS = 2000
+MAX_COLUMNS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,10 +247,16 @@ def _united(label: str, unit: str) -> str:
     return f"{label} ({unit})" if unit else label
 
 
-def plan_table(report: DecisionReport, timezone: str) -> tuple[tuple[str, ...], list[list[str]]]:
-    """The latest action as a table: one row per time, one column per thing that is set."""
+def plan_table(
+    report: DecisionReport, timezone: str, words: Words
+) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The latest action as a table: one row per time, one column per thing that is set; or, where much is set
+    at one time, one row per thing."""
     keys = list(dict.fromkeys((s.key, s.unit) for s in report.plan))
     times = list(dict.fromkeys(s.ds for s in report.plan))
+    if len(times) == 1 and len(keys) > MAX_COLUMNS:
+        cells = [[_united(s.key, unit_label(s.unit)), _setting(s.value)] for s in report.plan]
+        return (words("setting"), words("value")), [[local_time(times[0], timezone), *row] for row in cells]
     held = {(s.ds, s.key, s.unit): s.value for s in report.plan}
     rows = [
         [local_time(ds, timezone), *(_setting(held.get((ds, key, unit))) for key, unit in keys)]

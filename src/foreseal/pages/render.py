@@ -75,7 +75,7 @@ def render_report(data: ReportData, *, lang: str = "en", figures: bool = True) -
         unit=unit_label,
         option_costs=option_costs,
         option_text=option_text,
-        plan=lambda report: plan_table(report, data.timezone),
+        plan=lambda report: plan_table(report, data.timezone, words),
         question=lambda report: _question(report, words),
         raw=Markup,
     )
