@@ -23,8 +23,9 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 demo: $(VENV)/.demo
 	$(BIN)/foreseal demo $(DEMO)
 
+# Two files at a time: most of the time goes into servers, disks and other processes.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
@@ -53,7 +54,11 @@ bench: $(VENV)/.bench anvil
 	$(BIN)/python -m bench.parts
 	$(BIN)/python -m bench.anomalies
 	$(BIN)/python -m bench.pretrained
+	$(BIN)/python -m bench.scale
+	$(BIN)/python -m bench.scale --series 100000
+	$(BIN)/python -m bench.coverage --every 4
 	$(BIN)/python -m bench.forecast --panel development --every 8 --against ets,theta,mstl,ces,fracast,flair
+	$(BIN)/python -m bench.apps
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
