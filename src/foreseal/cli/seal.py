@@ -142,9 +142,7 @@ def deploy_command(folder: str, here: str, wait: int, as_json: bool) -> None:
 
 @command.command("claim")
 @click.option("-C", "--project", "here", default="", type=click.Path(), help="Project folder.")
-@click.option(
-    "--unproven", is_flag=True, help="Do not promise that each anchor proves to extend the last."
-)
+@click.option("--unproven", is_flag=True, help="Do not promise that each anchor proves to extend the last.")
 @click.option("--wait", default=60, show_default=True, help="Seconds to wait for the block.")
 @json_option
 @click.pass_obj
