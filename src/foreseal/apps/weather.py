@@ -96,7 +96,7 @@ quantiles = [0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975]
 decimals = 2
 rule = "wis"
 baseline = "climatology(15)"
-models = ["closed_form", "ridge", "climatology(15)"]
+models = ["anomaly"]
 score_bound = 100
 forecasters = ["us"]
 
@@ -179,7 +179,9 @@ class RainIbk:
         if self.part == "ensemble":
             names = {f"rainfc.{k}": f"member{k:02d}" for k in range(1, MEMBERS + 1)}
         rows = table.select("row", ds, *names).rename(names)
-        rows = rows.unpivot(names.values(), index=["row", "ds"], variable_name="unique_id", value_name="y")
+        rows = rows.unpivot(
+            list(names.values()), index=["row", "ds"], variable_name="unique_id", value_name="y"
+        )
         if self.part == "ensemble":
             rows = rows.with_columns((pl.col("ds") - LEAD).alias("known_at"))
             yield amounts(rows, "crch/RainIbk", KnownAt("column", column="known_at"), "gefs")

@@ -87,7 +87,8 @@ class CohortComponent:
         change = cohorts.changes(counts)
         errors = self._errors(cohorts, change, deaths)
         rng = np.random.default_rng([self.seed, newest, steps])
-        now, drift = np.broadcast_to(counts[newest], (self.paths, *counts.shape[1:])), 0.0
+        now = np.broadcast_to(counts[newest], (self.paths, *counts.shape[1:]))
+        drift = np.zeros_like(now)
         made = np.empty((self.paths, steps, *counts.shape[1:]))
         for step in range(steps):
             mix = rng.normal(size=(self.paths, len(errors))) / np.sqrt(len(errors))

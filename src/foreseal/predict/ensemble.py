@@ -63,7 +63,7 @@ def without_ensemble(
     grid: Grid, values: FloatArray, quantiles: Sequence[float]
 ) -> tuple[FloatArray, dict[str, str]]:
     """``values`` (series, columns, levels) with climatology where they are NaN, and what to say of it."""
-    absent = ~np.isfinite(values).all(axis=2)
+    absent = np.logical_not(np.isfinite(values).all(axis=2))
     if not absent.any():
         return values, {}
     warnings.warn(
