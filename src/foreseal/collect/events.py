@@ -64,11 +64,12 @@ class Events:
         """Events by hash with their numbers, those declared erroneous left out, and the refused."""
         sound: dict[str, tuple[Any, int]] = {}
         void: set[str] = set()
+        places, goods = _links(self.places), _links(self.goods)
         rejected, renamed = [], 0
         for number, event in enumerate(document.events, 1):
             column, why = epcis.problem(event) if isinstance(event, Mapping) else ("", "no object")
             if not why:
-                column, why = self._doubt(event, document)
+                column, why = self._doubt(event, document, places, goods)
             if why:
                 value = str(event.get(column, ""))[:200] if isinstance(event, Mapping) else ""
                 rejected.append(Rejected(self.path, number, column, value, why))
@@ -89,15 +90,21 @@ class Events:
             )
         return {name: each for name, each in sound.items() if name not in void}, rejected
 
-    def _doubt(self, event: Mapping[str, Any], document: epcis.Document) -> tuple[str, str]:
+    def _doubt(
+        self,
+        event: Mapping[str, Any],
+        document: epcis.Document,
+        places: Mapping[str, str],
+        goods: Mapping[str, str],
+    ) -> tuple[str, str]:
         if document.created and epcis.instant(event["eventTime"]) > document.created:
             return "eventTime", "after the document was made"
         if not self._counts(event):
             return "", ""
-        if _link(event.get("bizLocation", {}).get("id", "")) not in _links(self.places):
+        if _link(event.get("bizLocation", {}).get("id", "")) not in places:
             return "bizLocation", "unknown place"
         for link, quantity in _contents(event):
-            if link not in _links(self.goods):
+            if link not in goods:
                 return "quantityList" if "quantityList" in event else "epcList", "unknown goods"
             if quantity < 0:
                 return "quantityList", "negative quantity"
