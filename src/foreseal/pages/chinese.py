@@ -244,4 +244,35 @@ CHINESE: Mapping[str, str] = {
     "mean probability": "平均概率",
     "stability index": "稳定性指数",
     "by chance below": "偶然值上限",
+    "Decision curve": "决策曲线",
+    "Net benefit per case of acting from a probability on: those rightly acted on, less needless "
+    "acts at the odds of that probability. Acting is worth it where the curve lies above both "
+    "others.": (
+        "从某一概率起采取行动的每例净获益：正确行动的个案，减去按该概率之比值折算的不必要行动。"
+        "曲线高于另外两条之处，行动才值得。"
+    ),
+    "probability at which one acts": "采取行动的概率",
+    "net benefit": "净获益",
+    "act on everybody": "对所有人行动",
+    "act on nobody": "对任何人都不行动",
+    # Survival
+    "Survival by group of risk": "按风险分组的生存",
+    "Cases in three groups of equal size by their forecast: mean forecast curves as lines, as "
+    "points the life table of what happened with 95 % limits. Cases lost to follow-up count as "
+    "long as they were watched.": (
+        "个案按预测分为人数相等的三组：线为平均预测曲线，点为实际情况的寿命表及 95 % 界限。"
+        "失访个案在被观察期间计入。"
+    ),
+    "lowest risk": "风险最低",
+    "middle risk": "风险居中",
+    "highest risk": "风险最高",
+    "days from the start": "自起点的天数",
+    "share without the event": "未发生事件的比例",
+    "predicted share": "预测比例",
+    "cases watched": "被观察的个案",
+    "At each of {n} declared cutoffs: the survival curve of each case in {horizon} steps of {freq}, as the "
+    "risk of each step among those still watched; scored by {rule} against {baseline}.": (
+        "在 {n} 个事先声明的截止时刻：每个个案的生存曲线，共 {horizon} 步，每步 {freq}，"
+        "以仍被观察者在每一步的风险表示；按 {rule} 计分，与 {baseline} 比较。"
+    ),
 }

@@ -19,6 +19,7 @@ from foreseal.figures.style import unit_label
 from foreseal.pages.cases import case_exhibits
 from foreseal.pages.embed import figure_json
 from foreseal.pages.numbers import local_time, number, percent
+from foreseal.pages.survival import survival_exhibits
 from foreseal.records import quantile_column
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ class Studio:
         """What belongs to one forecaster's record on one target."""
         if report.forecasts.is_empty():
             return []
-        if report.target.kind == "cases":
+        if report.target.survival:
+            found = [*survival_exhibits(self, report, key), *self._reliability(report, key)]
+        elif report.target.kind == "cases":
             found = [*self._reliability(report, key), *case_exhibits(self, report, key)]
         else:
             found = [*self._fans(report, key), *self._calibration(report, key)]

@@ -173,6 +173,16 @@ def _cutoff_card(record: TrackRecord, words: Words) -> Card:
 def _question(report: TargetReport, words: Words) -> str:
     """The target as one sentence."""
     target = report.target
+    if target.survival:
+        return words(
+            "At each of {n} declared cutoffs: the survival curve of each case in {horizon} steps of {freq}, "
+            "as the risk of each step among those still watched; scored by {rule} against {baseline}.",
+            n=len(target.cutoffs),
+            horizon=target.horizon,
+            freq=target.freq or "1",
+            rule=words(RULES.get(target.rule, target.rule)),
+            baseline=target.baseline,
+        )
     if target.kind == "cases":
         return words(
             "At each of {n} declared cutoffs: the probability of the label, case by case; scored by {rule} "
