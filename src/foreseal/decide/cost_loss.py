@@ -1,8 +1,8 @@
 """Alert or not: the cost-loss rule for events that a forecast gives a probability.
 
 Protecting costs ``protect`` whether or not the event comes; an event without protection costs ``loss``.
-Alerting wherever the probability exceeds ``protect / loss`` has the least expected cost (Murphy, *The value of
-climatological, categorical and probabilistic forecasts in the cost-loss ratio situation*, Monthly Weather
+Alerting wherever the probability exceeds ``protect / loss`` has the least expected cost (Murphy, *The value
+of climatological, categorical and probabilistic forecasts in the cost-loss ratio situation*, Monthly Weather
 Review 105, 1977).
 """
 
@@ -30,7 +30,7 @@ KEY = "alert"
 @dataclass(frozen=True, slots=True)
 class CostLoss:
     """The event is a value above (or below) ``threshold``, at each step of each series by itself, or of the
-    ``series`` named. ``protect`` and ``loss`` are in the same unit of money or effort, ``loss`` the larger."""
+    ``series`` named. ``protect`` and ``loss`` share a unit of money or effort; ``loss`` is larger."""
 
     threshold: float
     protect: float
@@ -46,8 +46,8 @@ class CostLoss:
             raise ValueError("threshold must be a number")
         if not 0 < self.protect < self.loss < float("inf"):
             raise ValueError(
-                f"protect is {self.protect:g} and loss {self.loss:g}; protecting must cost something, and less "
-                "than the event does without it"
+                f"protect is {self.protect:g} and loss {self.loss:g}; protecting must cost something, and "
+                "less than the event does without it"
             )
 
     def decide(self, prediction: Forecast, history: pl.DataFrame) -> Decision:
