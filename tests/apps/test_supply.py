@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.conftest import ROOT
 
 from foreseal.apps.supply import CONTEXT, DEPOTS, PARTS, check, main, shipment
 from foreseal.collect import epcis
+from foreseal.collect.events import Events
+from foreseal.decide.reorder import Reorder
+from foreseal.decide.round import Round
 from foreseal.errors import DataError, Refused, Tampered, UsageError
 from foreseal.run import Project
 from foreseal.run.agreeing import propose, seal, sign
@@ -96,3 +101,9 @@ def test_the_example_brings_the_events_that_its_generator_writes() -> None:
 
     assert gzip.decompress(PATH.read_bytes()) == document()
     assert len(PARTS) * len(DEPOTS) == 72
+
+
+@pytest.mark.parametrize("cls", [Events, Round, Reorder], ids=lambda cls: cls.__name__)
+def test_the_page_lists_every_option(cls: type) -> None:
+    page = (ROOT / "docs" / "apps" / "supply.md").read_text("utf-8")
+    assert all(f"`{each.name}`" in page for each in dataclasses.fields(cls))
