@@ -15,6 +15,8 @@ import pytest
 from projects import go, make_project
 
 from foreseal import settings
+from foreseal.chain.anchor import AnchorOptions
+from foreseal.chain.ethereum import Chain
 from foreseal.cli import main
 from foreseal.collect import open_source
 from foreseal.decide.policy import make_policy
@@ -142,6 +144,17 @@ def test_the_settings_in_the_pages_are_valid() -> None:
         open_source(dataset, name)
         build(QualityRules, dataset.quality, "quality")
     make_policy("webster", decision["decisions"]["signal_plan"]["options"])
+
+
+def test_the_chain_in_the_seal_page_is_valid_in_settings_and_in_a_file(tmp_path: Path) -> None:
+    own, file = [code for code in blocks(DOCS / "seal.md", "toml") if "chain_id" in code]
+    table = {"origin": "x", **tomllib.loads(own)["seal"]}
+    found = settings.parse({"project": {"name": "x"}, "seal": table}, Path("foreseal.toml"))
+    assert found.seal.chain is not None
+    (tmp_path / "chain.toml").write_text(file)
+    named = Chain.load(tmp_path / "chain.toml")
+    assert AnchorOptions.of(found.seal.chain.options).chain.contract == named.contract
+    assert len(named.blocks) == 1
 
 
 def test_the_witnesses_in_the_seal_page_are_valid_settings() -> None:
