@@ -171,8 +171,8 @@ def _anchor(value: Any, where: str) -> AnchorTable:
 class SealTable:
     """``[seal]``: the log's origin, the public keys that are trusted inside this project, witnesses, anchors.
 
-    ``timestamp`` is the anchor that asks a timestamp authority, ``chain`` the one that sends transactions to a
-    contract; ``anchors`` are those of other packages.
+    ``timestamp`` is the anchor that asks a timestamp authority, ``chain`` the one that sends transactions
+    to a contract; ``anchors`` are those of other packages.
     """
 
     origin: str
