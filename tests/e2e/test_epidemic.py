@@ -9,7 +9,7 @@ from bench.apps_epidemic import BASELINE, US, run, table
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_season_is_forecast_better_than_the_hubs_baseline_asks(shared: Path) -> None:
     found = run(("2023-24",), scale=False)["seasons"]["2023-24"]
     rows = {row["model"]: row for row in found["table"]}
