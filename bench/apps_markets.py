@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -66,12 +67,11 @@ def of_arch(name: str) -> pl.DataFrame:
 
 
 def of_csv(path: Path) -> pl.DataFrame:
-    table = pl.read_csv(path, infer_schema=False).rename({"Date": "date"})
-    prices = Prices(path="none")
-    parts = (
-        prices._batch(table.select("date", price=name), name, path.name, 2, Context()).rows
-        for name in table.columns[1:]
-    )
+    """Returns of all columns of prices in a file of the shared data."""
+    with tempfile.TemporaryDirectory() as place:
+        table = pl.read_csv(path, infer_schema=False).rename({"Date": "date"})
+        table.write_csv(Path(place) / "prices.csv")
+        parts = [batch.rows for batch in Prices(path="prices.csv").read(Context(Path(place)))]
     return pl.concat(parts).select("unique_id", "ds", "y").sort("unique_id", "ds")
 
 
