@@ -117,7 +117,7 @@ def test_every_preset_has_the_members_that_the_page_gives_it() -> None:
     for name, preset in PRESETS.items():
         row = re.search(rf"^\| `{name}` \|(.*?)\|", read("forecasting.md"), re.MULTILINE)
         assert row, name
-        assert tuple(re.findall(r"`(\w+)`", row[1])) == preset.members
+        assert tuple(re.findall(r"`([^`]+)`", row[1])) == preset.members
 
 
 def test_every_parameter_of_forecast_is_in_its_page() -> None:
