@@ -152,3 +152,57 @@ def test_a_missing_outcome_has_a_missing_score():
 def test_arguments_that_mean_nothing_are_refused(call):
     with pytest.raises(UsageError):
         call()
+
+
+@pytest.fixture(scope="module")
+def watched():
+    """Times, events and survival curves of 300 cases, and times to score them at."""
+    rng = np.random.default_rng(5)
+    life, lost = rng.exponential(3.0, 300), rng.uniform(0.0, 8.0, 300)
+    at = np.linspace(0.5, 5.0, 19)
+    survival = np.exp(-np.outer(rng.uniform(0.2, 0.5, 300), at))
+    return np.minimum(life, lost), (life <= lost).astype(float), survival, at
+
+
+def test_the_integrated_brier_score_of_survival_agrees_with_scikit_survival(watched):
+    metrics = pytest.importorskip("sksurv.metrics")
+    time, event, survival, at = watched
+    train = np.array(
+        list(zip(event[:200] == 1, time[:200], strict=True)), dtype=[("event", bool), ("time", float)]
+    )
+    test = np.array(
+        list(zip(event[200:] == 1, time[200:], strict=True)), dtype=[("event", bool), ("time", float)]
+    )
+    weights = (time[:200], event[:200])
+    _, each = metrics.brier_score(train, test, survival[200:], at)
+    np.testing.assert_allclose(
+        rules.brier_survival(time[200:], event[200:], survival[200:], at, weights), each
+    )
+    assert rules.integrated_brier(time[200:], event[200:], survival[200:], at, weights) == pytest.approx(
+        metrics.integrated_brier_score(train, test, survival[200:], at)
+    )
+
+
+def test_with_nobody_lost_the_brier_score_of_survival_is_that_of_probabilities(watched):
+    time, _, survival, at = watched
+    score = rules.brier_survival(time, np.ones(len(time)), survival, at)
+    alive = (time[:, None] > at).astype(float)
+    np.testing.assert_allclose(score, rules.brier(alive, survival).mean(axis=0))
+    with pytest.raises(UsageError, match="Nobody was watched"):
+        rules.brier_survival(time, np.zeros(len(time)), survival, at, (time / 100.0, 0.0 * time))
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 100)), min_size=1, max_size=40),
+    st.sampled_from([0.05, 0.1, 0.2, 0.5, 0.8]),
+)
+def test_net_benefit_is_the_saving_of_a_matrix_of_costs(cases, threshold):
+    """Vickers and Elkin (2006) by counting; and what acting saves against acting on nobody, per case."""
+    y = np.array([float(label) for label, _ in cases])
+    p = np.array([each / 100 for _, each in cases])
+    hits = sum(label and each / 100 >= threshold for label, each in cases)
+    false = sum(not label and each / 100 >= threshold for label, each in cases)
+    expected = hits / len(cases) - false / len(cases) * threshold / (1 - threshold)
+    assert rules.net_benefit(y, p, threshold) == pytest.approx(expected)
+    cost = np.where(p >= threshold, (1 - y) * threshold / (1 - threshold), y).sum()
+    assert rules.net_benefit(y, p, threshold) == pytest.approx((y.sum() - cost) / len(cases))

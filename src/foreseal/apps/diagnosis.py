@@ -48,7 +48,7 @@ forecasters = ["us"]
 
 MODELS = """
 [models]
-members = ["logistic"]
+members = ["average(members=('logistic', 'logistic(penalty=1)'))"]
 """
 
 DECISION = """

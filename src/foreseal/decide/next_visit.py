@@ -55,7 +55,8 @@ class NextVisit:
         survival = frame["survival"].to_numpy().reshape(len(cases), steps) if cases else np.ones((0, 1))
         choices = np.arange(1, self.longest + 1)
         expected = np.array([self._expected(survival, int(k)) for k in choices]).T.reshape(-1, self.longest)
-        above = 1.0 - survival[:, : self.longest] >= self.threshold
+        # A risk of exactly the threshold reaches it, whatever rounding makes of it.
+        above = 1.0 - survival[:, : self.longest] >= self.threshold - 1e-12
         plans = {
             "threshold": np.where(above.any(axis=1), above.argmax(axis=1) + 1, self.longest),
             "least": choices[expected.argmin(axis=1)],

@@ -42,13 +42,15 @@ class Prevalence:
 
 @dataclass
 class Logistic:
-    """Logistic regression with an L2 penalty chosen by cross-validated log loss (scikit-learn).
+    """Logistic regression with an L2 penalty (scikit-learn): ``penalty``, or if 0 chosen by cross-validated
+    log loss.
 
     Text has a column for each common level. Features are standardised, missing values set to the mean, and
     one that never varies counts for nothing. With fewer than `FOLDS` labels of either kind it gives the
     `Prevalence`, and ``ran`` says so.
     """
 
+    penalty: float = 0.0
     columns_: Columns | None = field(default=None, init=False, repr=False, compare=False)
     centre_: NDArray[np.float64] | None = field(default=None, init=False, repr=False, compare=False)
     spread_: NDArray[np.float64] | None = field(default=None, init=False, repr=False, compare=False)
@@ -63,6 +65,8 @@ class Logistic:
             from sklearn.model_selection import GridSearchCV, StratifiedKFold
         except ImportError:
             raise MissingExtra("cases", "The model 'logistic'") from None
+        if not (np.isfinite(self.penalty) and self.penalty >= 0.0):
+            raise ModelError(f"The penalty {self.penalty} of 'logistic' is not a number from 0 up.")
         self.columns_ = Columns.of(cases.features)
         labels = cases.labels.select("case_id", "y").drop_nulls()
         learnt = cases.features.join(labels, on="case_id").sort("case_id")
@@ -82,7 +86,7 @@ class Logistic:
         self.spread_ = np.where(spread > 0.0, spread, np.inf)
         search = GridSearchCV(
             LogisticRegression(max_iter=2_000, tol=1e-8),
-            {"C": PENALTIES},
+            {"C": [1.0 / self.penalty] if self.penalty else PENALTIES},
             cv=StratifiedKFold(FOLDS, shuffle=True, random_state=0),
             scoring="neg_log_loss",
         ).fit(self._standardised(x), y)

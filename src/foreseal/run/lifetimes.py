@@ -26,6 +26,7 @@ from foreseal.seal import payload
 
 if TYPE_CHECKING:
     from foreseal.predict.model import Survival
+    from foreseal.store.store import Store
 
 LABELS = ("time", "event")
 
@@ -45,13 +46,17 @@ def split(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def labels(knowledge: Knowledge, dataset: str, cutoff: datetime) -> pl.DataFrame:
-    """``case_id, time, event, known_at, n`` as known at ``cutoff``. Raises `DataError` for other labels."""
-    if not set(LABELS) <= set(knowledge.store.schema(dataset).labels):
+def check(store: Store, dataset: str) -> None:
+    """Raise `DataError` unless a dataset's labels are those of lifetimes."""
+    if not set(LABELS) <= set(store.schema(dataset).labels):
         raise DataError(
             f"The dataset {dataset!r} has no labels time and event, which survival curves need.",
             hint='labels = { time = "float", event = "int" }: days watched, and 1 where it happened',
         )
+
+
+def labels(knowledge: Knowledge, dataset: str, cutoff: datetime) -> pl.DataFrame:
+    """``case_id, time, event, known_at, n`` as known at ``cutoff``."""
     found = knowledge.store.as_of_labels(dataset, cutoff, knowledge.n[dataset])
     return found.select("case_id", *LABELS, "known_at", "n").drop_nulls(LABELS)
 

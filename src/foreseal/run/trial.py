@@ -9,7 +9,7 @@ from foreseal.errors import DataError, SettingsError
 from foreseal.frame import infer_frequency
 from foreseal.predict.catalogue import resolve_classifier, resolve_survival
 from foreseal.predict.grid import Grid
-from foreseal.run import declare
+from foreseal.run import declare, lifetimes
 from foreseal.run.forecasting import Knowledge
 from foreseal.seal.schema import BASELINE
 
@@ -30,6 +30,8 @@ def try_target(session: Session, target: Target) -> None:
         elif forecaster != BASELINE:
             for member in models.members:
                 resolve_survival(member) if target.survival else resolve_classifier(member)
+    if target.survival:
+        lifetimes.check(session.store, target.dataset)
     if target.kind == "cases" or target.freq is None:
         return
     names = list(dict.fromkeys((target.dataset, *target.covariates)))

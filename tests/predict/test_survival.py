@@ -1,0 +1,113 @@
+"""Survival curves."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.conftest import require
+
+from foreseal.errors import DataError, ModelError
+from foreseal.predict.catalogue import resolve_classifier, resolve_survival
+from foreseal.predict.model import Lifetimes
+from foreseal.predict.survival import LEAST_EVENTS, MEMBERS, KaplanMeier, MeanCurves
+
+TIMES = (200.0, 400.0, 600.0, 800.0)
+
+
+def lifetimes(n: int = 200, seed: int = 0, followed: float = 1000.0) -> Lifetimes:
+    """Exponential lifetimes whose rate doubles with ``x``; watched for up to ``followed`` days."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=n)
+    life = rng.exponential(700.0 * np.exp(-0.7 * x))
+    lost = rng.uniform(0.0, 2.0 * followed, n)
+    ids = [f"c{k:04d}" for k in range(n)]
+    features = pl.DataFrame({"case_id": ids, "x": x, "noise": rng.normal(size=n), "same": 1.0})
+    labels = pl.DataFrame(
+        {"case_id": ids, "time": np.minimum(life, lost), "event": (life <= lost).astype(int)}
+    )
+    return Lifetimes(features, labels)
+
+
+def matrix(curves) -> np.ndarray:
+    return curves.frame.sort("case_id", "step")["survival"].to_numpy().reshape(-1, len(TIMES))
+
+
+def test_kaplan_meier_is_the_estimate_of_lifelines() -> None:
+    require("lifelines")
+    import lifelines
+
+    data = lifetimes()
+    oracle = lifelines.KaplanMeierFitter().fit(
+        data.labels["time"].to_numpy(), data.labels["event"].to_numpy()
+    )
+    got = matrix(KaplanMeier().fit(data).predict(data.features.head(3), TIMES))
+    np.testing.assert_allclose(got, np.tile(oracle.survival_function_at_times(TIMES).to_numpy(), (3, 1)))
+
+
+def test_the_mean_is_the_mean_of_its_members_and_finds_the_curves_it_was_made_from() -> None:
+    require("sksurv")
+    data = lifetimes()
+    new = lifetimes(100, seed=1).features
+    parts = [matrix(MeanCurves((name,), trees=20).fit(data).predict(new, TIMES)) for name in MEMBERS]
+    found = MeanCurves(trees=20).fit(data).predict(new, TIMES)
+    got = matrix(found)
+    np.testing.assert_allclose(got, np.mean(parts, axis=0))
+    assert (np.diff(got, axis=1) <= 0.0).all()
+    assert ((got >= 0.0) & (got <= 1.0)).all()
+    truth = np.exp(-np.outer(np.exp(0.7 * new["x"].to_numpy()) / 700.0, TIMES))
+    everybody = matrix(KaplanMeier().fit(data).predict(new, TIMES))
+    assert np.abs(got - truth).mean() < 0.5 * np.abs(everybody - truth).mean()
+    assert found.ran["members"] == ", ".join(MEMBERS)
+
+
+def test_the_order_of_cases_does_not_matter_and_a_missing_feature_counts_as_average() -> None:
+    require("sksurv")
+    data = lifetimes()
+    shuffled = Lifetimes(data.features.reverse(), data.labels.sample(fraction=1.0, shuffle=True, seed=1))
+    model = MeanCurves(("cox", "forest"), trees=10)
+    one, other = (model.fit(each).predict(data.features, TIMES).frame for each in (data, shuffled))
+    assert one.equals(other)
+    blank = data.features.head(1).with_columns(x=pl.lit(None, pl.Float64))
+    average = data.features.head(1).with_columns(x=pl.lit(data.features["x"].mean()))
+    assert model.predict(blank, TIMES).frame.equals(model.predict(average, TIMES).frame)
+
+
+@pytest.mark.parametrize("event", [0, 1])
+def test_too_few_events_give_the_curve_of_kaplan_and_meier_and_say_so(event: int) -> None:
+    data = lifetimes(LEAST_EVENTS - 1)
+    few = Lifetimes(data.features, data.labels.with_columns(event=pl.lit(event)))
+    found = MeanCurves().fit(few).predict(few.features, TIMES)
+    assert found.frame.equals(KaplanMeier().fit(few).predict(few.features, TIMES).frame)
+    assert "Kaplan-Meier" in found.ran["fallback"]
+    if not event:  # all censored: nobody is known to be lost
+        assert found.frame["survival"].unique().to_list() == [1.0]
+
+
+def test_labels_that_mean_nothing_are_refused() -> None:
+    data = lifetimes(20)
+    with pytest.raises(DataError, match="negative"):
+        Lifetimes(data.features, data.labels.with_columns(pl.col("time") - 5000.0))
+    with pytest.raises(DataError, match="0 or 1"):
+        Lifetimes(data.features, data.labels.with_columns(event=pl.lit(2)))
+    with pytest.raises(DataError, match="more than one row"):
+        Lifetimes(data.features, pl.concat([data.labels, data.labels]))
+    with pytest.raises(DataError, match="no column time"):
+        Lifetimes(data.features, data.labels.drop("time"))
+
+
+def test_what_cannot_be_fitted_is_said_by_name() -> None:
+    data = lifetimes(60)
+    with pytest.raises(ModelError, match="no member 'tree'"):
+        MeanCurves(("tree",)).fit(data)
+    with pytest.raises(ModelError, match="'stage'"):
+        MeanCurves().fit(Lifetimes(data.features.with_columns(stage=pl.lit("II")), data.labels))
+    with pytest.raises(ModelError, match="not been fitted"):
+        KaplanMeier().predict(data.features, TIMES)
+
+
+def test_survival_models_and_classifiers_are_told_apart_by_name() -> None:
+    assert resolve_survival("mean_curves(trees=5)") == MeanCurves(trees=5)
+    for wrong in (lambda: resolve_survival("logistic"), lambda: resolve_classifier("kaplan_meier")):
+        with pytest.raises(ModelError, match="is not a"):
+            wrong()
