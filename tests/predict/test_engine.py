@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.predict.panels import START, hourly, panel, two_clocks
 
 from foreseal.errors import ModelError
-from foreseal.predict.engine import predict_at
+from foreseal.predict.engine import Account, Plan, predict_at, tell
 from foreseal.predict.naive import SeasonalNaive
 from foreseal.records import Forecast
 
@@ -141,6 +141,41 @@ def test_what_ran_is_told_in_words():
     assert ran["calibrated"] == "yes"
     assert ran["bounds"] == "[0, inf)"
     assert all(isinstance(value, str) for value in ran.values())
+
+
+def test_what_parts_count_is_added_up():
+    plan = Plan.of("balanced", None)
+    said = [{"theta.failed": "2", "theta.naive": "3", "closed_form.stage": "1"}] * 2
+    ran = tell([Account(5, 0, told, digest=str(k)) for k, told in enumerate(said)], plan)
+    assert (ran["theta.failed"], ran["theta.naive"], ran["closed_form.stage"]) == ("4", "6", "1")
+
+
+def test_a_series_that_never_changed_is_not_said_to_lack_windows():
+    rows = ROWS.with_columns(y=pl.lit(7.0))
+    ran = predict_at(two_clocks(rows), START + timedelta(days=40), 24, LEVELS, windows=10).ran
+    assert ran["windows"] == "weights=4 guard=2 calibration=4"
+    assert ran["calibrated"] == "no: past quantiles did not lie apart"
+
+
+def test_with_few_windows_the_guard_shares_those_of_the_weights():
+    """As the table in the module says: calibration from two windows on, a guard of its own from five."""
+    found = {}
+    for windows in (1, 2, 4, 5):
+        made = predict_at(
+            two_clocks(ROWS),
+            START + timedelta(days=40),
+            24,
+            LEVELS,
+            models=["naive", "drift"],
+            windows=windows,
+        )
+        found[windows] = made.ran["windows"], made.ran["calibrated"]
+    assert found == {
+        1: ("weights=1 guard=0 calibration=0", "no: too few past windows"),
+        2: ("weights=1 guard=0 calibration=1", "yes"),
+        4: ("weights=2 guard=0 calibration=2", "yes"),
+        5: ("weights=2 guard=1 calibration=2", "yes"),
+    }
 
 
 def test_quantiles_are_in_order_and_a_history_above_zero_is_forecast_above_zero():

@@ -63,7 +63,8 @@ class LightGBM:
         if len(y) < MIN_ROWS or not np.isfinite(base).all():
             season = max((s for s in grid.freq.seasons if grid.y.shape[1] >= 2 * s), default=1)
             values = seasonal_quantiles(grid.y, season, 1, reach, quantiles)
-            return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), {**ran, "naive": "all"})
+            ran["naive"] = str(len(grid.ids))
+            return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), ran)
         stride = -(-len(y) // MAX_ROWS)
         data = lightgbm.Dataset(x[::stride], y[::stride], free_raw_data=False)
         values = np.empty((len(rows), reach, len(quantiles)))

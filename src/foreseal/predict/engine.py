@@ -6,8 +6,8 @@
     next 1/5                       guard: is the combination better than the baseline?
     last 2/5                       conformal calibration of the combination
 
-With fewer than five past windows there is no calibration, and with fewer than three the guard shares the
-windows of the weights. What ran is in the forecast's ``ran``.
+With fewer than five past windows the guard shares those of the weights, and with fewer than two there is no
+calibration. What ran is in the forecast's ``ran``.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ BASELINE = "seasonal_naive"
 MAX_NAME = 48
 # Windows without all their outcomes that are added where most series are short.
 SHORT_WINDOWS = 4
+# What members say of how many series of a part: those of all parts are added up.
+COUNTS = (".naive", ".failed", ".empirical")
 
 
 @dataclass(frozen=True)
@@ -246,7 +248,7 @@ def tell(accounts: Sequence[Account], plan: Plan) -> dict[str, str]:
     ran = {"members": " ".join(plan.makers)}
     for key in dict.fromkeys(key for account in accounts for key in account.ran):
         told = [account.ran[key] for account in accounts if key in account.ran]
-        counts = key.endswith(".naive") and all(text.isdigit() for text in told)
+        counts = key.endswith(COUNTS) and all(text.isdigit() for text in told)
         ran[key] = str(sum(map(int, told))) if counts else ", ".join(dict.fromkeys(told))
     if plan.alone:
         ran["calibrated"] = "no: one model was asked for, as it is"
@@ -264,9 +266,11 @@ def tell(accounts: Sequence[Account], plan: Plan) -> dict[str, str]:
         guarded = sum(account.guarded for account in accounts)
         ran["guard"] = f"baseline alone for {guarded} of {series} series"
         calibrated = sum(account.calibrated for account in accounts)
-        ran["calibrated"] = "yes" if calibrated == series else "no: too few past windows"
+        few = any(not account.calibrated and not account.windows[2] for account in accounts)
+        reason = "too few past windows" if few else "past quantiles did not lie apart"
+        ran["calibrated"] = "yes" if calibrated == series else f"no: {reason}"
         if 0 < calibrated < series:
-            ran["calibrated"] = f"{calibrated} of {series} series: too few past windows"
+            ran["calibrated"] = f"{calibrated} of {series} series: {reason}"
         ran["calibration"] = _digest([account.digest for account in accounts])
     bounded = sum(account.bounded for account in accounts)
     if bounded:
