@@ -102,10 +102,11 @@ def test_every_policy_and_every_option_of_webster_is_in_the_decisions_page() -> 
 
 def test_every_model_with_its_arguments_and_every_preset_is_in_the_forecasting_page() -> None:
     text = read("forecasting.md")
-    assert not absent([*catalogue.MODELS, *catalogue.CLASSIFIERS, *PRESETS], text)
+    assert not absent([*catalogue.MODELS, *catalogue.CLASSIFIERS, *catalogue.SURVIVAL, *PRESETS], text)
     for table, resolve in (
         (catalogue.MODELS, catalogue.resolve),
         (catalogue.CLASSIFIERS, catalogue.resolve_classifier),
+        (catalogue.SURVIVAL, catalogue.resolve_survival),
     ):
         for name in table:
             row = re.search(rf"^\| `{name}` .*$", text, re.MULTILINE)
