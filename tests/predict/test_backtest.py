@@ -7,13 +7,15 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.panels import CHICAGO, START, hourly, long_frame, panel
+from tests.predict.panels import CHICAGO, START, hourly, long_frame, panel, two_clocks
 
 from foreseal.errors import ModelError
 from foreseal.predict import catalogue
-from foreseal.predict.backtest import Past, look_back
+from foreseal.predict.backtest import Past, look_back, recall
 from foreseal.predict.grid import Grid
 from foreseal.predict.model import Rolling
+from foreseal.predict.naive import SeasonalNaive
+from foreseal.records import Forecast
 
 LEVELS = (0.1, 0.5, 0.9)
 BACKS = [96, 72, 48, 24]
@@ -98,8 +100,10 @@ def test_a_window_too_near_for_all_steps_has_the_outcomes_there_are():
 
 def test_a_series_is_not_judged_where_it_had_hardly_begun():
     frame = pl.concat([hourly(20, 1), long_frame("z", np.arange(48.0), START + timedelta(days=18))])
-    past = views(frame, {"naive": lambda: catalogue.resolve("seasonal_naive")}).past
-    assert past.known.any(axis=2).tolist() == [[True, False], [True, False], [True, False], [True, True]]
+    # 32 steps back it had 16 of its 48 values, which is something, but less than two fifths.
+    backs = [96, 72, 48, 32, 24]
+    past = views(frame, {"naive": lambda: catalogue.resolve("seasonal_naive")}, backs).past
+    assert past.known.any(axis=2).tolist() == [[True, False]] * 4 + [[True, True]]
 
 
 def test_past_steps_are_hours_of_the_wall_clock_across_a_change_of_clocks():
@@ -114,6 +118,41 @@ def test_past_steps_are_hours_of_the_wall_clock_across_a_change_of_clocks():
     assert missing[0, 0, 2]
     there = past.y[0, 0][~missing[0, 0]]
     assert (np.diff(there) == 1).all()
+
+
+class Repeating:
+    """A model that says what the seasonal naive would, and says so."""
+
+    def fit(self, panel):
+        self.inner = SeasonalNaive().fit(panel)
+        return self
+
+    def predict(self, h, quantiles):
+        made = self.inner.predict(h, quantiles)
+        return Forecast(made.frame, made.quantiles, {"naive": str(made.frame["unique_id"].n_unique())})
+
+
+class RollingRepeating(Repeating):
+    """The same, from many origins at once."""
+
+    def roll(self, panel, backs, columns, quantiles):
+        values, _ = SeasonalNaive().roll(panel, backs, columns, quantiles)
+        return values, {"naive": str(len(Grid.of(panel).ids))}
+
+
+@pytest.mark.parametrize("kind", [Repeating, RollingRepeating])
+@pytest.mark.parametrize("revised", [False, True])
+def test_a_member_that_only_repeats_the_baseline_is_left_out_though_the_baseline_never_is(kind, revised):
+    makers = {"base": kind, "drift": lambda: catalogue.resolve("drift"), "idle": kind}
+    if revised:
+        rows = hourly(20, 2).with_columns(known_at=pl.col("ds") + timedelta(hours=1))
+        now = START + timedelta(days=19)
+        origins = [now - timedelta(days=days) for days in (3, 2, 1)]
+        seen = recall(two_clocks(rows), now, origins, makers, 24, LEVELS, {})
+    else:
+        seen = views(hourly(20, 2), makers)
+    assert list(seen.now) == list(seen.past.values) == ["base", "drift"]
+    assert seen.ran["idle.naive"] == "2"
 
 
 def test_weights_guard_and_calibration_share_no_window():
