@@ -100,6 +100,25 @@ def test_one_disastrous_day_does_not_decide():
     assert not guard(mixture_of(record, [0.0, 1.0]), record, "base").guarded.any()
 
 
+def off_by(base, good):
+    """Members that miss every outcome of a window by so much: WIS is in proportion to it."""
+    record = past({"base": GOOD, "good": GOOD})
+    for name, sizes in (("base", base), ("good", good)):
+        record.values[name][:] = record.y[..., None] + np.broadcast_to(sizes, 20)[:, None, None, None]
+    return record
+
+
+@pytest.mark.parametrize(("worse", "guarded"), [(1.01, False), (1.05, True)])
+def test_a_loss_of_a_hundredth_is_chance_and_one_of_a_twentieth_is_not(worse, guarded):
+    record = off_by(1.0, worse)
+    assert guard(mixture_of(record, [0.0, 1.0]), record, "base").guarded.tolist() == [guarded]
+
+
+def test_one_perfect_day_does_not_decide_either():
+    record = off_by(1.0, [1e-9, *[1.2] * 19])
+    assert guard(mixture_of(record, [0.0, 1.0]), record, "base").guarded.all()
+
+
 def test_a_series_with_little_evidence_is_judged_with_the_others():
     """It lost two windows out of luck; nineteen series of the same kind say otherwise."""
     unlucky = {"base": lambda w, s: (0.6, 1.0), "good": lambda w, s: (0.8 if s == 0 else 0.0, 1.0)}
