@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.predict.panels import START, hourly, panel, two_clocks
 
 from foreseal.errors import ModelError
+from foreseal.predict import engine
 from foreseal.predict.engine import Account, Plan, predict_at, tell
 from foreseal.predict.naive import SeasonalNaive
 from foreseal.records import Forecast
@@ -176,6 +177,26 @@ def test_with_few_windows_the_guard_shares_those_of_the_weights():
         4: ("weights=2 guard=0 calibration=2", "yes"),
         5: ("weights=2 guard=1 calibration=2", "yes"),
     }
+
+
+def test_each_of_weights_guard_and_calibration_sees_windows_of_its_own_bounded_as_issued(monkeypatch):
+    seen = {}
+    for name, place in (("weigh", 0), ("guard", 1), ("calibrate", 1)):
+        real = getattr(engine, name)
+
+        def spy(*args, name=name, place=place, real=real):
+            seen[name] = args[place]
+            return real(*args)
+
+        monkeypatch.setattr(engine, name, spy)
+    rows = ROWS.with_columns(y=(pl.col("y") - 90).clip(lower_bound=0))
+    predict_at(
+        two_clocks(rows), START + timedelta(days=40), 24, LEVELS, models=["naive", "drift"], windows=10
+    )
+    first = {name: set(past.first[:, 0].tolist()) for name, past in seen.items()}
+    assert [len(first[name]) for name in ("weigh", "guard", "calibrate")] == [4, 2, 4]
+    assert len(set.union(*first.values())) == 10
+    assert all(values.min() == 0.0 for past in seen.values() for values in past.values.values())
 
 
 def test_quantiles_are_in_order_and_a_history_above_zero_is_forecast_above_zero():
