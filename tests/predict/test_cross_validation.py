@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -142,6 +143,15 @@ def test_a_forecaster_that_fails_is_counted_and_given_the_baseline(frame: pl.Dat
     assert last.head(144).equals(last.tail(144))
     board = found.leaderboard()
     assert board.filter(pl.col("forecaster") != "seasonal_naive")["failures"].item() == 1
+
+
+def test_time_that_workers_take_is_counted() -> None:
+    before = os.times()
+    found = foreseal.cross_validation(_series("a", 3, 1), 2, 1, presets=[], models=["drift"], n_jobs=2)
+    after = os.times()
+    taken = after.children_user + after.children_system - before.children_user - before.children_system
+    assert taken > 0.0
+    assert sum(found.seconds.values()) > taken - 1e-6
 
 
 def test_a_frame_of_pandas_comes_back_as_pandas(frame: pl.DataFrame) -> None:
