@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +17,7 @@ from typing import Any, Self
 from foreseal.errors import ModelError
 
 CONFIG = "config.json"
+INDEX = "model.safetensors.index.json"
 # What loading would run as a program, whatever it was said to hold.
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
 ADAPTER = "adapter_config.json"
@@ -35,7 +36,8 @@ class Checkpoint:
     def open(cls, path: str, digest: str) -> Self:
         """The checkpoint in the folder ``path``, whose digest is ``digest``.
 
-        Raises `ModelError` if it is not there, not pinned, has another digest, or holds a pickle.
+        Raises `ModelError` if it is not there, not pinned, has another digest, holds a pickle, or names
+        weights in files that the digest does not cover.
         """
         folder = Path(path)
         if not path or not folder.is_dir():
@@ -79,6 +81,8 @@ class Checkpoint:
             raise ModelError(f"{folder / CONFIG} is no JSON: {error}.") from None
         if not isinstance(config, dict):
             raise ModelError(f"{folder / CONFIG} is no JSON object.")
+        if INDEX in names:
+            _refuse_elsewhere(folder / INDEX, names)
         return cls(folder, digest, config)
 
     @property
@@ -86,6 +90,20 @@ class Checkpoint:
         """What the configuration says that the weights are, or empty."""
         named = self.config.get("architectures")
         return str(named[0]) if isinstance(named, list) and named else ""
+
+
+def _refuse_elsewhere(index: Path, names: Sequence[str]) -> None:
+    """Raise `ModelError` for an index of weights in files that the digest does not cover."""
+    try:
+        files = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ModelError(f"{index} is no index of weights.", hint="Get the checkpoint again.") from None
+    for name in files:
+        if name not in names or not name.endswith(".safetensors"):
+            raise ModelError(
+                f"{index} names {name!r}, which is no file in safetensors beside it, and so not pinned.",
+                hint="Put all weights into one folder.",
+            )
 
 
 @functools.lru_cache(maxsize=8)
