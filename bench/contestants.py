@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from foreseal.errors import MissingExtra, UsageError
+from foreseal.errors import MissingExtra, ModelWarning, UsageError
 from foreseal.frame import Panel
 from foreseal.predict.grid import FloatArray, Grid
+from foreseal.predict.naive import seasonal_quantiles
 from foreseal.records import Forecast
 
 STATISTICAL = ("ets", "theta", "mstl", "ces")
@@ -30,8 +32,8 @@ FRACAST_LEVELS = tuple(k / 10 for k in range(1, 10))
 class Contestant:
     """``name`` on every series by itself, with the ``seasons`` told; gaps are filled with the last value.
 
-    A series that the forecaster refuses is forecast by its last value and counted in ``ran``. In the folder
-    ``kept``, if any, forecasts of the same values are found again.
+    A series that the forecaster refuses is forecast by the seasonal naive, which a `ModelWarning` counts. In
+    the folder ``kept``, if any, forecasts of the same values are found again.
     """
 
     name: str
@@ -65,7 +67,12 @@ class Contestant:
             except Exception:  # noqa: BLE001  CES raises a bare Exception where it cannot be fitted
                 values[row] = np.nan
             if not np.isfinite(values[row]).all():
-                values[row], refused = known[-1], refused + 1
+                season = _usual(self.seasons, len(known))
+                values[row] = seasonal_quantiles(known[None], season, 1, reach, quantiles)[0]
+                refused += 1
+        if refused:
+            said = f"{self.name} refused {refused} of {len(grid.ids)} series: the seasonal naive stands in."
+            warnings.warn(said, ModelWarning, stacklevel=2)
         ran = {"refused": str(refused)} if refused else {}
         values = np.sort(values, axis=2)
         if file:
@@ -159,6 +166,11 @@ def _flair(y: FloatArray, h: int, quantiles: Sequence[float], freq: str) -> Floa
              "1q": "Q", "1y": "Y"}  # fmt: skip
     samples = flaircast.forecast(y, h, names.get(freq, "D"), n_samples=400, seed=0)
     return np.quantile(np.asarray(samples, dtype=np.float64), quantiles, axis=0).T
+
+
+def _usual(seasons: Sequence[int], length: int) -> int:
+    """The shortest season told that the history holds twice, or one step."""
+    return min((season for season in seasons if 2 * season <= length), default=1)
 
 
 def _known(y: FloatArray) -> FloatArray:
