@@ -130,7 +130,7 @@ def _refuse(frame: pl.DataFrame, part: Part, file: str) -> tuple[pl.DataFrame, l
     if part.name == "labels" and {"time", "event"} <= set(part.values):
         reasons += [
             ("time", "missing or negative time of a survival label", ~(pl.col("time") >= 0).fill_null(False)),
-            ("event", "neither 0 nor 1", ~pl.col("event").is_in([0, 1]).fill_null(False)),
+            ("event", "neither 0 nor 1", ~pl.col("event").cast(pl.Int64).is_in([0, 1]).fill_null(False)),
         ]
     bad = frame.select(pl.any_horizontal(test for _, _, test in reasons).alias("bad"))["bad"]
     if not bad.any():
