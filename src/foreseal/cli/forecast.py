@@ -25,6 +25,7 @@ MAX_SHOWN = 48
 @click.option("--id", "id_col", default="unique_id", help="Column with the series' names.")
 @click.option("--time", "time_col", default="ds", help="Column with the times.")
 @click.option("--value", "target_col", default="y", help="Column with the values.")
+@click.option("--date-format", default="", help="How a FILE's dates are written, such as %m/%d/%Y.")
 @click.option("--target", default="", help="In a project: the target (default: the only one).")
 @click.option("--cutoff", default="", help="In a project: as known at this instant, 2018-08-01T05:00:00Z.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write CSV or Parquet here.")
@@ -35,21 +36,24 @@ def command(
 ) -> None:
     """Forecast a FILE, or a project's target as known at a cutoff. Nothing is sealed.
 
-    FILE is CSV or Parquet with columns unique_id, ds and y. In a project the store is read as of the cutoff:
-    by default the next one that is not sealed yet and whose deadline, in a live project, has not passed.
+    FILE is CSV or Parquet with columns unique_id, ds and y. Dates that may be read in two ways are refused.
+    In a project the store is read as of the cutoff: by default the next one that is not sealed yet and whose
+    deadline, in a live project, has not passed.
     """
     terminal = Terminal(as_json)
+    if out:
+        _check_out(out)
+    zone = ""
     with terminal.warnings():
-        frame, ran = (
-            _of_file(file, horizon, options)
-            if file
-            else _of_project(folder, options["target"], options["cutoff"], terminal)
-        )
+        if file:
+            frame, ran = _of_file(file, horizon, options)
+        else:
+            frame, ran, zone = _of_project(folder, options["target"], options["cutoff"], terminal)
     if out:
         frame.write_parquet(out) if out.suffix == ".parquet" else frame.write_csv(out)
         terminal.say(f"Wrote {frame.height} rows to {out}.")
     else:
-        shown = frame.head(MAX_SHOWN)
+        shown = _in_zone(frame.head(MAX_SHOWN), zone)
         terminal.table("", shown.columns, (map(_cell, row) for row in shown.iter_rows()), right=range(3, 99))
         if frame.height > MAX_SHOWN:
             terminal.say(f"... {frame.height - MAX_SHOWN} more rows; --out FILE.csv writes all.")
@@ -60,17 +64,20 @@ def command(
 
 
 def _of_file(file: Path, horizon: int | None, options: dict[str, Any]) -> tuple[pl.DataFrame, Any]:
-    import polars as pl
-
     from foreseal import forecast
+    from foreseal.cli.series_file import read_series
     from foreseal.errors import UsageError
 
+    for name in ("cutoff", "target"):
+        if options[name]:
+            raise UsageError(
+                f"--{name} is for a project; a file is forecast from its end.",
+                hint="Leave it out; to forecast from an earlier time, give a file that ends there.",
+            )
     if horizon is None:
         raise UsageError("How many steps ahead?", hint=f"foreseal forecast {file} -h 24")
     columns = {name: options[name] for name in ("id_col", "time_col", "target_col")}
-    frame = pl.read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
-    if columns["id_col"] not in frame.columns and columns["id_col"] == "unique_id":
-        frame = frame.with_columns(pl.lit(file.stem).alias("unique_id"))
+    frame = read_series(file, date_format=options["date_format"], **columns)
     result = forecast(
         frame,
         horizon,
@@ -82,18 +89,7 @@ def _of_file(file: Path, horizon: int | None, options: dict[str, Any]) -> tuple[
     return result.frame, result.ran
 
 
-def _read_csv(file: Path) -> pl.DataFrame:
-    import polars as pl
-
-    from foreseal.errors import DataError
-
-    try:
-        return pl.read_csv(file, try_parse_dates=True, infer_schema_length=10_000)
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{file} cannot be read as CSV: {str(error).splitlines()[0]}") from error
-
-
-def _of_project(folder: str, name: str, cutoff: str, terminal: Terminal) -> tuple[pl.DataFrame, Any]:
+def _of_project(folder: str, name: str, cutoff: str, terminal: Terminal) -> tuple[pl.DataFrame, Any, str]:
     from foreseal.clock import LiveClock, format_instant, parse_instant
     from foreseal.errors import UsageError
     from foreseal.run import Project
@@ -131,10 +127,30 @@ def _of_project(folder: str, name: str, cutoff: str, terminal: Terminal) -> tupl
     elif not project.replay and when + target.deadline < now:
         about = " (its deadline has passed)"
     terminal.say(f"{target.name} as known at {format_instant(when)}{about}, not sealed; unit {target.unit}")
-    return found.frame, found.ran
+    terminal.say(f"Times in the table are those of {project.timezone}.")
+    return found.frame, found.ran, project.timezone
+
+
+def _check_out(out: Path) -> None:
+    from foreseal.errors import UsageError
+
+    if out.suffix not in (".csv", ".parquet"):
+        raise UsageError(f"{out} would be neither CSV nor Parquet.", hint="Give a name in .csv or .parquet.")
+    if not out.parent.is_dir():
+        raise UsageError(f"There is no folder {out.parent}.", hint="Make it first, or give another --out.")
+
+
+def _in_zone(frame: pl.DataFrame, zone: str) -> pl.DataFrame:
+    """``frame`` with its instants on the clock of ``zone``, if there is one."""
+    import polars as pl
+
+    if not zone:
+        return frame
+    return frame.with_columns(pl.col("ds", "cutoff").dt.convert_time_zone(zone))
 
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)
+    # The zone's letters tell the two hours of one name apart, when clocks are set back.
+    return f"{value:%Y-%m-%d %H:%M %Z}".rstrip() if isinstance(value, datetime) else str(value)
