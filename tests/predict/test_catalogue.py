@@ -48,6 +48,34 @@ def test_a_wrong_argument_is_named():
         resolve("seasonal_naive(sesson=7)")
 
 
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("ridge(half_life='x')", "half_life='x' must be float"),
+        ("ridge(robust=True)", "robust=True must be int"),
+        ("ridge(holidays=3)", "holidays=3 must be str | None"),
+        ("theta(season='a')", "season='a' must be int | None"),
+        ("theta('a')", "season='a' must be int | None"),
+        ("theta(season=7.5)", "season=7.5 must be int | None"),
+        ("chronos(5)", "path=5 must be str"),
+        ("lightgbm(trees=None)", "trees=None must be int"),
+        ("closed_form(seasons=('a',))", "seasons=('a',) must be tuple[int, ...] | None"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_refused_by_name(expression, message):
+    with pytest.raises(ModelError) as caught:
+        resolve(expression)
+    assert message in caught.value.message
+    assert caught.value.hint
+
+
+def test_an_argument_of_a_type_that_serves_is_taken():
+    assert resolve("ridge(half_life=60)") == Ridge(half_life=60)
+    assert resolve("seasonal_naive(season=None)") == SeasonalNaive()
+    assert repr(resolve("closed_form(seasons=(7, 365))"))
+    assert repr(resolve("graph_ridge(sensors=['a', 'b'], adjacency=[[0, 1], [1, 0]])"))
+
+
 def test_a_classifier_is_not_a_model_of_series():
     with pytest.raises(ModelError, match="not a model of series"):
         resolve("prevalence")

@@ -111,3 +111,24 @@ def test_what_cannot_be_compared_is_refused(
 ) -> None:
     with pytest.raises(UsageError):
         compare(first, second, bound, level=level)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("ab", "cd", 10), "first is no row of numbers"),
+        (([1.0], ["x"], 10), "second is no row of numbers"),
+        (([[1.0], [1.0, 2.0]], [1.0], 10), "first is no row of numbers"),
+        (([1.0], [1.0], "10"), "bound of 10"),
+        (([1.0], [1.0], None), "bound of None"),
+        (([1.0], [1.0], True), "bound of True"),
+    ],
+)
+def test_what_is_no_score_or_bound_is_refused(arguments: tuple, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        compare(*arguments)
+
+
+def test_a_level_that_is_no_number_is_refused() -> None:
+    with pytest.raises(UsageError, match="confidence of '95'"):
+        compare([1.0], [1.0], 10, level="95")  # type: ignore[arg-type]

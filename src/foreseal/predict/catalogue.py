@@ -7,6 +7,7 @@ entry-point group ``foreseal.models``; they cannot replace a name listed here.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import difflib
 import importlib
 from importlib.metadata import entry_points
@@ -104,6 +105,7 @@ def _make(expression: str, protocol: type, what: str, own: dict[str, str]) -> ob
                 hint=f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(names())}.",
             )
         factory = found[0].load()
+    _refuse_types(expression, factory, positional, named)
     try:
         model: object = factory(*positional, **named)
     except TypeError as error:
@@ -112,3 +114,44 @@ def _make(expression: str, protocol: type, what: str, own: dict[str, str]) -> ob
     if not isinstance(model, protocol) or (path is not None and name not in own):
         raise ModelError(f"{name!r} is not {what}.", hint=f"Known are: {', '.join(sorted(own))}.")
     return model
+
+
+# What a literal may be where a field is annotated so; other annotations are left to the model.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (float, int),
+    "str": (str,),
+    "bool": (bool,),
+    "None": (type(None),),
+    "tuple": (tuple, list),
+}
+
+
+def _refuse_types(expression: str, factory: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """Raise `ModelError`, naming the argument, for a literal that its field of a dataclass cannot hold."""
+    if not dataclasses.is_dataclass(factory):
+        return
+    fields = [each for each in dataclasses.fields(factory) if each.init]
+    places = [each.name for each in fields if not each.kw_only]
+    given = dict(zip(places, positional, strict=False)) | named
+    for each in fields:
+        kind = each.type if isinstance(each.type, str) else getattr(each.type, "__name__", str(each.type))
+        if each.name in given and not _fits(given[each.name], kind):
+            raise ModelError(
+                f"{expression!r}: {each.name}={given[each.name]!r} must be {kind}.",
+                hint=f"See help({factory.__name__}).",
+            )
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Whether a literal is of a type written like ``int | None`` or ``tuple[str, ...]``."""
+    for part in kind.split(" | "):
+        name, _, inner = part.partition("[")
+        types = _TYPES.get(name)
+        if types is None:
+            return True
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            continue
+        if not inner or all(_fits(each, inner.removesuffix(", ...]")) for each in value):
+            return True
+    return False

@@ -73,17 +73,18 @@ def compare(first: ArrayLike, second: ArrayLike, bound: float, *, level: float =
     says, or silence would pay. The statement is about the mean of the differences' expectations, each given
     the differences before it; it needs no independence and no stationarity.
 
-    Raises `UsageError` for scores of unequal number, a bound that is not positive or a level outside (0, 1).
+    Raises `UsageError` for what is no row of numbers, scores of unequal number, a bound that is not positive
+    or a level outside (0, 1).
     """
-    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    a, b = _row(first, "first"), _row(second, "second")
     if a.ndim != 1 or a.shape != b.shape:
         raise UsageError(f"Scores of shapes {a.shape} and {b.shape} cannot be compared one by one.")
-    if not (math.isfinite(bound) and bound > 0.0):
+    if not (_is_number(bound) and math.isfinite(bound) and bound > 0.0):
         raise UsageError(
             f"A bound of {bound} clips nothing sensible.", hint="Give score_bound of the target."
         )
-    if not 0.0 < level < 1.0:
-        raise UsageError(f"A confidence of {level} must lie between 0 and 1.")
+    if not (_is_number(level) and 0.0 < level < 1.0):
+        raise UsageError(f"A confidence of {level!r} must be a number between 0 and 1.", hint="Such as 0.95.")
     difference = (a - b)[~np.isnan(a - b)]
     clipped = np.clip(difference, -bound, bound)
     total, variance = _sums((clipped / bound + 1.0) / 2.0)
@@ -115,6 +116,19 @@ def evidence(differences: ArrayLike, bound: float) -> FloatArray:
     away = total - np.arange(1, x.shape[-1] + 1) / 2.0
     both = np.logaddexp(_log_mixture(away, variance), _log_mixture(-away, variance))
     return np.exp(both - math.log(2.0))
+
+
+def _row(scores: ArrayLike, name: str) -> FloatArray:
+    try:
+        return np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"{name} is no row of numbers.", hint="Give one score per cutoff, missing ones as NaN."
+        ) from None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _sums(x: FloatArray) -> tuple[FloatArray, FloatArray]:
