@@ -9,6 +9,7 @@ import json
 import math
 import shutil
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ project_option = click.option(
 )
 
 
+SAID_EVERY = 10.0  # seconds between two lines of progress where no bar can be drawn
 NOT_A_TERMINAL = 160  # columns; a file or a pipe has no width of its own
 
 
@@ -91,7 +93,11 @@ class Terminal:
 
     @contextmanager
     def progress(self, text: str) -> Iterator[Callable[[str, int, int], None]]:
-        """A progress bar on standard error; call the yielded function with (text, done, total)."""
+        """A progress bar on standard error; call the yielded function with (text, done, total).
+
+        Where the output is no terminal, a plain line on standard output every `SAID_EVERY` seconds, too;
+        not with ``--json``.
+        """
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         with Progress(
@@ -103,9 +109,15 @@ class Terminal:
             transient=True,
         ) as bar:
             task = bar.add_task(text, total=None)
+            plain = not self.as_json and not (self.out.is_terminal and self.err.is_terminal)
+            said = time.monotonic()
 
             def update(label: str, done: int, total: int) -> None:
+                nonlocal said
                 bar.update(task, description=label, completed=done, total=total)
+                if plain and time.monotonic() - said >= SAID_EVERY:
+                    said = time.monotonic()
+                    self.say(f"   {done} of {plural(total, 'step')} done, next: {label}")
 
             yield update
 
