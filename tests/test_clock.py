@@ -13,6 +13,7 @@ from foreseal.clock import (
     LiveClock,
     ReplayClock,
     format_instant,
+    format_span,
     from_us,
     parse_duration,
     parse_instant,
@@ -122,3 +123,19 @@ def test_the_replay_clock_never_goes_back() -> None:
 def test_the_live_clock_tells_utc() -> None:
     before = datetime.now(UTC)
     assert before <= LiveClock().now() <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        (timedelta(days=1), "1d"),
+        (timedelta(weeks=1), "7d"),
+        (timedelta(hours=23, minutes=50, seconds=50), "23h50m50s"),
+        (timedelta(days=2, seconds=1.5), "2d1.5s"),
+        (timedelta(minutes=-15), "-15m"),
+        (timedelta(seconds=20), "20s"),
+        (timedelta(0), "0s"),
+    ],
+)
+def test_a_span_is_told_in_days_hours_minutes_and_seconds(span, text):
+    assert format_span(span) == text

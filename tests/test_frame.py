@@ -143,8 +143,32 @@ def test_months_on_their_first_day_are_months():
 
 def test_a_series_of_another_frequency_is_named():
     frame = pl.concat([regular("1h", 50), regular("1h", 50, name="b"), regular("1d", 9, name="odd")])
-    with pytest.raises(DataError, match="series 'odd' by 1 day"):
+    with pytest.raises(DataError, match="series 'odd' by 1d"):
         infer_frequency(frame)
+
+
+@pytest.mark.parametrize(
+    ("every", "n", "freq"), [("1d", 100, "1d"), ("1w", 60, "1w"), ("2d", 60, "2d"), ("1mo", 30, "1mo")]
+)
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Europe/London", "Pacific/Auckland"])
+def test_local_days_weeks_and_months_are_inferred_across_the_change_of_clocks(zone, every, n, freq):
+    ds = pl.datetime_range(date(2024, 1, 20), date(2030, 1, 1), every, time_zone=zone, eager=True).head(n)
+    frame, _ = read(pl.DataFrame({"unique_id": "a", "ds": ds, "y": 1.0}))
+    assert str(infer_frequency(frame, zone)) == freq
+
+
+def test_days_cut_in_utc_stay_days_in_any_zone():
+    assert str(infer_frequency(regular("1d", 400), "America/New_York")) == "1d"
+
+
+def test_one_irregular_series_is_said_to_be_irregular():
+    seconds = np.cumsum([0, 85_850, 85_847, 85_850, 85_850, 90_000])
+    ds = [datetime(2021, 1, 1, tzinfo=UTC) + timedelta(seconds=int(s)) for s in seconds]
+    with pytest.raises(DataError) as caught:
+        infer_frequency(pl.DataFrame({"unique_id": "a", "ds": ds}))
+    assert "Series 'a' has no regular step: its commonest is 23h50m50s (3 of 5)" in caught.value.message
+    assert "others are 23h50m47s, 1d1h." in caught.value.message
+    assert "Round the times" in caught.value.hint
 
 
 def test_single_values_have_no_frequency():

@@ -74,6 +74,16 @@ def parse_duration(text: str) -> timedelta:
     return int(match[1]) * _UNIT[match[2]]
 
 
+def format_span(span: timedelta) -> str:
+    """A span for a person: ``7d``, ``23h50m50s``, ``1.5s``; zero is ``0s``."""
+    us = abs(span) // MICROSECOND
+    text = "-" if span < timedelta(0) else ""
+    for unit, size in (("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000)):
+        whole, us = divmod(us, size)
+        text += f"{whole}{unit}" if whole else ""
+    return f"{text}{us / 1e6:.6f}".rstrip("0").rstrip(".") + "s" if us or text in ("", "-") else text
+
+
 @dataclass(frozen=True, slots=True)
 class Frequency:
     """The regular step of a series: ``count`` times a unit (us, ms, s, min, h, d, w, mo, q, y).

@@ -9,14 +9,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import polars as pl
 
-from foreseal.clock import Frequency, format_instant
+from foreseal.clock import Frequency, format_instant, format_span
 from foreseal.errors import DataError, UsageError
 
 UTC_TIME = pl.Datetime("us", "UTC")
@@ -189,6 +189,12 @@ def as_polars(df: Any) -> tuple[pl.DataFrame, str]:
             f"{type(df).__name__} is not a data frame.",
             hint="Give a pandas or Polars frame or a pyarrow table.",
         ) from None
+    except nw.exceptions.DuplicateError:
+        names = [str(name) for name in getattr(df, "column_names", df.columns)]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(
+            f"The frame has column {twice!r} more than once.", hint="Drop or rename one."
+        ) from None
     backend = frame.implementation.value
     if backend == "polars":
         return df, backend
@@ -298,39 +304,99 @@ def first_step(anchor: datetime, freq: Frequency, cutoff: datetime, timezone: st
     return shift(anchor, freq, steps, timezone)
 
 
-def infer_frequency(frame: pl.DataFrame) -> Frequency:
-    """The step shared by all series of a long frame. Raises `DataError` if there is none, naming a series."""
-    gaps = (
-        frame.select("unique_id", "ds")
-        .unique()
-        .sort("unique_id", "ds")
-        .select("unique_id", gap=pl.col("ds").diff().over("unique_id").dt.total_microseconds())
-        .drop_nulls()
-    )
+def infer_frequency(frame: pl.DataFrame, timezone: str = "UTC") -> Frequency:
+    """The step shared by all series of a long frame, days and longer counted on the clock of ``timezone``
+    where they follow it. Raises `DataError` if there is none, naming a series."""
+    rows = frame.select("unique_id", "ds").unique().sort("unique_id", "ds")
+    gaps = _gaps(rows)
     if gaps.is_empty():
         raise DataError(
             "Every series has a single row, so the frequency cannot be inferred.", hint="Give freq='1d'."
         )
-    usual = _usual_gaps(gaps, 1)
-    step = int(usual.group_by("gap").len().sort(["len", "gap"], descending=[True, False])["gap"][0])
-    calendar = _calendar_frequency(frame) if step >= 28 * 86_400_000_000 else None
+    step = _commonest(gaps)
+    # A day in which the clocks are put forward has 23 hours.
+    if step >= 23 * _HOUR and by_local_days(rows["ds"], timezone):
+        rows = rows.with_columns(to_wall(pl.col("ds"), timezone))
+        gaps = _gaps(rows)
+        step = _commonest(gaps)
+    calendar = _calendar_frequency(rows) if step >= 28 * _DAY else None
     if calendar is not None:
         return calendar
     settled = _usual_gaps(gaps, 3).filter(pl.col("gap") != step)
+    if not settled.is_empty():
+        raise _mixed(step, settled["unique_id"][0], settled["gap"][0])
     uneven = gaps.filter(pl.col("gap") % step != 0)
-    if not settled.is_empty() or not uneven.is_empty():
-        other = (settled if not settled.is_empty() else uneven).row(0, named=True)
-        raise DataError(
-            f"Mixed frequencies: most series step by {timedelta(microseconds=step)}, series "
-            f"{other['unique_id']!r} by {timedelta(microseconds=other['gap'])}.",
-            hint="Give freq=, or forecast the two kinds separately.",
-        )
+    if not uneven.is_empty():
+        name = uneven["unique_id"][0]
+        own = gaps.filter(pl.col("unique_id") == name)["gap"]
+        if own.n_unique() == 1:
+            raise _mixed(step, name, own[0])
+        raise _irregular(name, own)
     for unit, size in _UNITS:
         if step % size == 0:
             return Frequency(step // size, unit)
     return Frequency(step, "us")
 
 
+def by_local_days(ds: pl.Series, timezone: str) -> bool:
+    """Whether days (and longer) between these instants are those of ``timezone``, not of UTC.
+
+    They are of the clock that shows fewer times of day; where both show as many, because the data crosses no
+    clock change, they are local unless they begin at midnight in UTC and not there.
+    """
+    if timezone == "UTC":
+        return False
+    utc = ds.dt.time().unique()
+    local = ds.dt.convert_time_zone(timezone).dt.time().unique()
+    if len(utc) != len(local):
+        return len(local) < len(utc)
+    midnight = time(0)
+    return midnight in local or midnight not in utc
+
+
+def refuse_steps_in_dates(kind: Kind, freq: Frequency) -> None:
+    """Raise `DataError` if steps of ``freq`` cannot be told apart by a column of dates."""
+    if kind.ds.is_(pl.Date) and freq.step is not None and freq.step % timedelta(days=1):
+        raise DataError(
+            f"Column {kind.time_col!r} holds dates, which cannot carry steps of {freq}.",
+            hint=f"Give {kind.time_col} as datetimes, or freq='1d'.",
+        )
+
+
+def _gaps(rows: pl.DataFrame) -> pl.DataFrame:
+    """``unique_id, gap`` in microseconds, of sorted rows."""
+    gap = pl.col("ds").diff().over("unique_id").dt.total_microseconds()
+    return rows.select("unique_id", gap=gap).drop_nulls()
+
+
+def _commonest(gaps: pl.DataFrame) -> int:
+    """The gap that is the usual one of most series."""
+    usual = _usual_gaps(gaps, 1)
+    return int(usual.group_by("gap").len().sort(["len", "gap"], descending=[True, False])["gap"][0])
+
+
+def _mixed(step: int, name: str, gap: int) -> DataError:
+    most, other = (format_span(timedelta(microseconds=each)) for each in (step, gap))
+    return DataError(
+        f"Mixed frequencies: most series step by {most}, series {name!r} by {other}.",
+        hint="Give freq=, or forecast the two kinds separately.",
+    )
+
+
+def _irregular(name: str, gaps: pl.Series) -> DataError:
+    counts = gaps.value_counts().sort(["count", "gap"], descending=[True, False])
+    times = counts["count"][0]
+    most, *rest = (format_span(timedelta(microseconds=gap)) for gap in counts["gap"])
+    others = f"{', '.join(rest[:3])}{', …' if len(rest) > 3 else ''}"
+    return DataError(
+        f"Series {name!r} has no regular step: its commonest is {most} ({times} of {len(gaps)}), "
+        f"others are {others}.",
+        hint="Round the times to whole steps and aggregate, or give freq=.",
+    )
+
+
+_HOUR = 3_600_000_000
+_DAY = 24 * _HOUR
 _UNITS = (
     ("w", 604_800_000_000),
     ("d", 86_400_000_000),

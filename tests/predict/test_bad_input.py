@@ -12,6 +12,8 @@ from tests.conftest import require
 from tests.predict.panels import START, long_frame
 
 from foreseal.errors import DataError, DataWarning, ModelError, UsageError
+from foreseal.predict.cross_validation import cross_validation
+from foreseal.predict.detect import detect
 from foreseal.predict.forecast import forecast
 
 DAY = timedelta(days=1)
@@ -84,6 +86,10 @@ def test_quarters_among_months_are_refused_by_name():
         ({"n_jobs": 0}, "n_jobs=0"),
         ({"n_jobs": "all"}, "n_jobs='all'"),
         ({"engine": "spark"}, "no engine 'spark'"),
+        ({"models": ["ridge(half_life='x')"]}, "half_life='x'"),
+        ({"models": ["theta(season='a')"]}, "season='a'"),
+        ({"models": ["chronos(5)"]}, "path=5"),
+        ({"freq": 1}, "freq=1 is no frequency"),
     ],
 )
 def test_an_argument_that_makes_no_sense_is_refused(arguments, message):
@@ -148,3 +154,53 @@ def test_only_a_forecast_can_be_drawn():
 def test_a_model_error_is_a_model_error():
     with pytest.raises(ModelError):
         forecast(daily(), 0)
+
+
+@pytest.mark.parametrize("step", [DAY, DAY / 24, 7 * DAY])
+@pytest.mark.parametrize("freq", ["1w", "1mo", "1q", "1y"])
+def test_a_frequency_coarser_than_the_rows_is_refused(freq, step):
+    if freq == "1w" and step == 7 * DAY:
+        return
+    with pytest.raises(DataError, match=f"'a' has instants between the steps of {freq}"):
+        forecast(daily(400, step=step), 3, freq=freq, models=["naive"])
+
+
+def dated(n=60):
+    return daily(n).with_columns(pl.col("ds").cast(pl.Date))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda frame: forecast(frame, 3, freq="1h", models=["naive"]),
+        lambda frame: cross_validation(frame, 3, freq="1h", presets=(), models=["naive"]),
+        lambda frame: detect(frame, freq="1h"),
+    ],
+)
+def test_dates_do_not_carry_hours(ask):
+    with pytest.raises(DataError, match="'ds' holds dates, which cannot carry steps of 1h") as caught:
+        ask(dated())
+    assert "datetimes" in caught.value.hint
+
+
+def test_dates_carry_days_and_weeks():
+    made = forecast(dated(), 3, models=["naive"]).frame
+    assert made["ds"].n_unique() == 3
+
+
+@pytest.mark.parametrize("kind", ["pandas", "pyarrow"])
+def test_two_columns_of_one_name_are_refused(kind):
+    require(kind)
+    columns = daily().to_dict(as_series=False)
+    if kind == "pandas":
+        import pandas
+
+        given = pandas.DataFrame(columns)
+        given = pandas.concat([given, given[["y"]]], axis=1)
+    else:
+        import pyarrow
+
+        given = pyarrow.table(columns)
+        given = given.append_column("y", given["y"])
+    with pytest.raises(DataError, match="'y' more than once"):
+        forecast(given, 3)

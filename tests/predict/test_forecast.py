@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -254,3 +254,15 @@ def test_short_series_are_calibrated_by_what_all_of_them_show():
 def test_a_cutoff_after_the_end_of_a_series_is_forecast_from_the_cutoff():
     out = forecast(pl.concat([daily(60, "a"), daily(50, "b")]), 3, cutoff=START + 60 * DAY).forecast.frame
     assert out.group_by("unique_id").agg(pl.col("ds").min())["ds"].to_list() == [START + 60 * DAY] * 2
+
+
+@pytest.mark.parametrize("freq", [None, "given"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Europe/London"])
+@pytest.mark.parametrize(("every", "n"), [("1d", 48), ("1d", 100), ("1w", 6), ("1w", 30)])
+def test_local_days_and_weeks_stay_at_local_midnight(every, n, zone, freq):
+    whole = pl.datetime_range(date(2024, 1, 20), date(2026, 1, 1), every, time_zone=zone, eager=True).head(
+        n + 14
+    )
+    frame = pl.DataFrame({"unique_id": "a", "ds": whole.head(n), "y": np.arange(float(n))})
+    made = forecast(frame, 14, models=["naive"], freq=freq and every).frame
+    assert made["ds"].to_list() == whole.tail(14).to_list()

@@ -19,10 +19,10 @@ import polars as pl
 
 from foreseal.clock import Frequency
 from foreseal.errors import DataError, ForesealError, ModelError, ModelWarning
-from foreseal.frame import Kind, Panel, infer_frequency, shift
+from foreseal.frame import Kind, Panel, check_zone, infer_frequency, refuse_steps_in_dates, shift
 from foreseal.predict.covariates import Covariates, read_covariates
 from foreseal.predict.engine import BASELINE, check, member_name
-from foreseal.predict.forecast import forecast, wanted_levels
+from foreseal.predict.forecast import forecast, wanted_frequency, wanted_levels
 from foreseal.predict.grid import Grid
 from foreseal.predict.leaderboard import leaderboard
 from foreseal.predict.model import Model
@@ -115,18 +115,22 @@ def cross_validation(
     for name, value in (("n_windows", n_windows), ("step_size", step)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ModelError(f"{name}={value!r} is impossible.", hint="Give a whole number from 1.")
+    for name, listed in (("presets", presets), ("models", models)):
+        if isinstance(listed, str) or not isinstance(listed, Sequence):
+            raise ModelError(f"{name}={listed!r} is no list.", hint=f"Write {name}=[{listed!r}].")
     for preset in presets:
         find(preset)
     whole = Whole.of(df, id_col, time_col, target_col)
     rows = whole.rows().sort("unique_id", "ds")
     if rows.is_empty():
         raise DataError("The frame has no rows.", hint="Check the file it came from.")
-    given = Frequency.parse(freq) if isinstance(freq, str) else freq
-    freq = given or infer_frequency(rows.select("unique_id", "ds", "y"))
+    given = wanted_frequency(freq)
+    zone = check_zone(timezone or getattr(whole.kind.ds, "time_zone", None) or "UTC")
+    freq = given or infer_frequency(rows.select("unique_id", "ds", "y"), zone)
+    refuse_steps_in_dates(whole.kind, freq)
     contestants: dict[str, dict[str, Any]] = {BASELINE: {"models": [BASELINE]}}
     contestants |= {preset: {"preset": preset} for preset in presets}
     contestants |= {member_name(model): {"models": [model]} for model in models}
-    zone = timezone or getattr(whole.kind.ds, "time_zone", None) or "UTC"
     outcomes, covariates = _outcomes(rows), None
     if X_df is not None:
         after = Grid.of(Panel(outcomes, freq, timezone=zone)).future(h)[0]

@@ -16,7 +16,15 @@ import polars as pl
 
 from foreseal.clock import Frequency
 from foreseal.errors import DataError, DataWarning, ModelError
-from foreseal.frame import Panel, check_zone, from_wall, infer_frequency, refuse_repeats, to_wall
+from foreseal.frame import (
+    Panel,
+    check_zone,
+    from_wall,
+    infer_frequency,
+    refuse_repeats,
+    refuse_steps_in_dates,
+    to_wall,
+)
 from foreseal.predict.closed_form import (
     BLOCK,
     CONTEXTS,
@@ -96,7 +104,8 @@ def detect(
         rows = whole.rows()
         if rows.is_empty():
             raise DataError("The frame has no rows.", hint="Check the file it came from.")
-        step = infer_frequency(rows.select("unique_id", "ds", "y"))
+        step = infer_frequency(rows.select("unique_id", "ds", "y"), zone)
+    refuse_steps_in_dates(whole.kind, step)
     lengths = season_lengths(seasons, step)
     ahead = h or max(1, min(MOST_STEPS, min(lengths, default=1) // 4))
     rule = _Rule(usual, ahead, ahead if gap is None else gap, seasons, step, zone)

@@ -12,8 +12,15 @@ from typing import Any
 import polars as pl
 
 from foreseal.clock import Frequency, format_instant
-from foreseal.errors import DataError, ModelError
-from foreseal.frame import Kind, Panel, check_zone, infer_frequency, refuse_repeats
+from foreseal.errors import DataError, ModelError, UsageError
+from foreseal.frame import (
+    Kind,
+    Panel,
+    check_zone,
+    infer_frequency,
+    refuse_repeats,
+    refuse_steps_in_dates,
+)
 from foreseal.predict import workers
 from foreseal.predict.covariates import Covariates, read_covariates
 from foreseal.predict.engine import Plan, check, predict
@@ -124,7 +131,9 @@ def forecast(
     zone = check_zone(timezone or getattr(kind.ds, "time_zone", None) or "UTC")
     at = None if cutoff is None else _instant(cutoff, kind)
     wide = None if X_df is None else read_covariates(X_df, id_col, time_col)
-    given = Frequency.parse(freq) if isinstance(freq, str) else freq
+    given = wanted_frequency(freq)
+    if given is not None:
+        refuse_steps_in_dates(kind, given)
     if whole.known_at:
         return _of_vintages(whole, h, levels, plan, given, at, wide, zone)
     parts = whole.parts(plan.joint)
@@ -138,7 +147,7 @@ def forecast(
         rows = part if part is not None else pl.concat(seen or [whole.rows()])
         rows = rows if at is None else rows.filter(pl.col("ds") < at)
         if part is None or not rows["unique_id"].is_unique().all():
-            step = _frequency(rows, at)
+            step = _frequency(rows, at, zone)
     task = Task(int(h), levels, preset, models, step, given is None, zone, at)
     work = ((part, _covariates_of(part, wide)) for part in itertools.chain(seen, parts))
     shares = workers.spread(task, work, n_jobs=n_jobs, engine=engine)
@@ -179,7 +188,7 @@ def _of_vintages(
     frame = whole.rows().select("unique_id", "ds", "y", "known_at")
     refuse_repeats(frame, ("unique_id", "ds", "known_at"))
     frame = frame.filter(pl.col("known_at") <= at)
-    step = freq or _frequency(frame, at)
+    step = freq or _frequency(frame, at, zone)
     frame, empty = without_empty(frame.sort("unique_id", "ds"))
     warn_of_empty(empty, all_of_them=frame.is_empty())
 
@@ -223,12 +232,21 @@ def wanted_levels(quantiles: Sequence[float] | None, level: Sequence[float] | No
     return tuple(sorted(tails | {0.5}))
 
 
-def _frequency(frame: pl.DataFrame, at: datetime | None) -> Frequency:
+def wanted_frequency(freq: str | Frequency | None) -> Frequency | None:
+    """The frequency of ``freq=``, None if it is to be inferred. Raises `UsageError`."""
+    if freq is None or isinstance(freq, Frequency):
+        return freq
+    if not isinstance(freq, str):
+        raise UsageError(f"freq={freq!r} is no frequency.", hint="Such as '1h', '1d' or '1mo'.")
+    return Frequency.parse(freq)
+
+
+def _frequency(frame: pl.DataFrame, at: datetime | None, zone: str) -> Frequency:
     if frame.is_empty() and at is not None:
         raise DataError(f"Nothing was known at {format_instant(at)}.", hint="Give a later cutoff.")
     if frame.is_empty():
         raise DataError("The frame has no rows.", hint="Check the file it came from.")
-    return infer_frequency(frame)
+    return infer_frequency(frame, zone)
 
 
 def _instant(cutoff: datetime | str, kind: Kind) -> datetime:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from foreseal.clock import Frequency, to_us
 from foreseal.errors import DataError
-from foreseal.frame import UTC_TIME, Panel, first_step, from_wall, shift, to_wall
+from foreseal.frame import UTC_TIME, Panel, by_local_days, first_step, from_wall, shift, to_wall
 from foreseal.records import quantile_column
 
 # A gap costs memory: series this many times sparser than their grid are taken for a mistake in the frequency.
@@ -72,6 +72,7 @@ class Grid:
             .select("row", "unique_id", "y", steps=_steps(start, local, panel.freq))
         )
         _refuse_fractions(cells, panel.freq)
+        _refuse_crowded(cells, panel.freq)
         cells = cells.filter(pl.col("steps") < 0)
         length = -int(cells["steps"].min() or -1)  # type: ignore[arg-type]
         _refuse_sparse(length, starts.height, frame.height, panel.freq)
@@ -288,14 +289,14 @@ def _starts(panel: Panel, frame: pl.DataFrame, wall: bool) -> pl.DataFrame:
 def _on_wall_clock(ds: pl.Series, freq: Frequency, timezone: str) -> bool:
     """Whether the columns of a grid count wall-clock steps.
 
-    Steps that divide an hour do. Days and longer do unless their UTC time of day never changes, for then
-    they were cut in UTC. Other steps (6h) do not fit a day of 23 hours and stay in UTC.
+    Steps that divide an hour do. Days and longer do unless they were cut in UTC (`by_local_days`). Other
+    steps (6h) do not fit a day of 23 hours and stay in UTC.
     """
     if timezone == "UTC":
         return False
     if freq.step is not None and freq.step < timedelta(days=1):
         return timedelta(hours=1) % freq.step == timedelta(0)
-    return ds.dt.time().n_unique() > 1
+    return by_local_days(ds, timezone)
 
 
 def _steps(start: pl.Expr, local: pl.Expr, freq: Frequency) -> pl.Expr:
@@ -339,6 +340,13 @@ def _refuse_fractions(cells: pl.DataFrame, freq: Frequency) -> None:
     off = cells.filter(pl.col("steps") != pl.col("steps").round())
     if not off.is_empty():
         raise _between(off["unique_id"][0], freq)
+
+
+def _refuse_crowded(cells: pl.DataFrame, freq: Frequency) -> None:
+    """Months count by their number only, so that days within one would fall together."""
+    if freq.months and cells.select(pl.struct("row", "steps").is_duplicated().any()).item():
+        crowded = cells.filter(pl.struct("row", "steps").is_duplicated())
+        raise _between(crowded["unique_id"][0], freq)
 
 
 def _between(name: str, freq: Frequency) -> DataError:

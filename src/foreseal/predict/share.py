@@ -67,7 +67,7 @@ class Task:
         if frame.is_empty():
             return Share(None, None, empty)
         if self.inferred:
-            _refuse_another(frame, self.freq)
+            _refuse_another(frame, self.freq, self.zone)
         panel = Grid.hold(Panel(frame, self.freq, cutoff=self.cutoff, timezone=self.zone))
         covariates = None if wide is None else Covariates.of(wide, Grid.of(panel).future(self.h)[0])
         with warnings.catch_warnings(record=True) as caught:
@@ -149,7 +149,7 @@ def warn_of_empty(empty: Sequence[str], *, all_of_them: bool) -> None:
         warnings.warn(f"{len(empty)} series without any value left out: {left}.", DataWarning, stacklevel=4)
 
 
-def _refuse_another(frame: pl.DataFrame, freq: Frequency) -> None:
+def _refuse_another(frame: pl.DataFrame, freq: Frequency, zone: str) -> None:
     """Raise `DataError` if the series of this part clearly step otherwise than those of others."""
     starts, lengths = runs(frame)
     if freq.step is not None:
@@ -162,7 +162,7 @@ def _refuse_another(frame: pl.DataFrame, freq: Frequency) -> None:
             return
     elif (lengths == 1).all():
         return
-    found = infer_frequency(frame)
+    found = infer_frequency(frame, zone)
     if found != freq:
         raise DataError(
             f"Mixed frequencies: most series step by {freq}, series {frame['unique_id'][0]!r} by {found}.",

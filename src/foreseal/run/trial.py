@@ -41,7 +41,7 @@ def try_target(session: Session, target: Target) -> None:
         return
     Grid.of(panel)
     try:
-        found = infer_frequency(panel.frame)
+        found = infer_frequency(panel.frame, panel.timezone)
     except DataError:
         return  # too few rows, or series of several frequencies
     own = target.freq.step
