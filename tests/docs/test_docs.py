@@ -6,13 +6,14 @@ import dataclasses
 import importlib.util
 import inspect
 import re
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import foreseal
-from foreseal import settings, target
+from foreseal import apps, settings, target
 from foreseal.cli import VERBS
 from foreseal.collect.csv import CsvSource
 from foreseal.collect.parquet import ParquetSource
@@ -173,3 +174,14 @@ def test_the_chinese_readme_has_the_same_headings_and_the_same_code() -> None:
     assert levels[0] == levels[1]
     links = [sorted(re.findall(r"\]\((?!README)([^)]+)\)", page)) for page in bare]
     assert links[0] == links[1]
+
+
+def test_both_readmes_name_every_extra_and_every_application_with_its_command() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    applications = sorted(path.stem for path in Path(apps.__file__).parent.glob("[a-z]*.py"))
+    for name in ("README.md", "README.zh.md"):
+        page = (ROOT / name).read_text("utf-8")
+        absent = [extra for extra in project["optional-dependencies"] if f"`{extra}`" not in page]
+        assert not absent, (name, absent)
+        rows = re.findall(r"^\| `(\w+)` \|.*\| `foreseal init --app (\w+)` \|$", page, re.MULTILINE)
+        assert sorted(rows) == [(each, each) for each in applications], name
