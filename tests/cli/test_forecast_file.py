@@ -18,20 +18,23 @@ class Run:
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.file = folder / "sales.csv"
-        self._capsys = capsys
+        self.capsys = capsys
 
     def __call__(self, text: str, *args: object) -> tuple[int, str, str]:
         self.file.write_text(text, "utf-8")
         with pytest.raises(SystemExit) as stop:
             main(["forecast", str(self.file), "-h", "2", "--model", "seasonal_naive(1)", *map(str, args)])
-        out, err = self._capsys.readouterr()
+        out, err = self.capsys.readouterr()
         return int(stop.value.code or 0), out, err
 
     def days(self, text: str, *args: object) -> list[str]:
         """The days that were forecast."""
         code, out, err = self(text, *args, "--json")
         assert code == 0, err
-        return [row["ds"][:10] for row in json.loads(out)["rows"]]
+        return [
+            next(row[each] for each in ("ds", "day, local") if each in row)[:10]
+            for row in json.loads(out)["rows"]
+        ]
 
     def refused(self, text: str, *args: object) -> str:
         """What an error of exit code 2 says."""
@@ -132,7 +135,7 @@ def test_an_output_of_another_kind_or_in_no_folder_is_refused(run: Run, tmp_path
     err = run.refused(csv(ISO_DAYS), "--out", tmp_path / "nope" / "o.csv")
     assert f"There is no folder {tmp_path / 'nope'}" in err
     assert "acknowledged" not in err
-    for name, read in (("o.csv", pl.read_csv), ("o.parquet", pl.read_parquet)):
+    for name, read in (("o.csv", pl.read_csv), ("o.CSV", pl.read_csv), ("o.parquet", pl.read_parquet)):
         reader: Any = read
         assert run(csv(ISO_DAYS), "--out", tmp_path / name)[0] == 0
         assert reader(tmp_path / name).height == 2
@@ -155,3 +158,26 @@ def test_a_project_s_forecast_is_printed_in_its_zone_and_names_it(
     assert "America/Chicago" in shown[1].out, shown[1].err
     assert "2024-02-02 00:00 CST" in shown[1].out
     assert "2024-02-02 06:00" not in shown[1].out
+
+
+def test_options_of_a_file_are_refused_for_a_project(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_project(tmp_path / "p").folder
+    for option in (("-h", "3"), ("--preset", "fast"), ("--value", "z"), ("--date-format", "%Y")):
+        with pytest.raises(SystemExit) as stop:
+            main(["forecast", "-C", str(folder), *option])
+        assert stop.value.code == 2
+        name = {"-h": "--horizon"}.get(option[0], option[0])
+        assert f"{name} is for a FILE" in capsys.readouterr().err
+
+
+def test_a_quoted_comma_in_the_header_parts_nothing_and_a_file_that_is_no_text_is_told_what_to_do(
+    run: Run,
+) -> None:
+    text = csv(ISO_DAYS, ";").replace("ds;y", '"ds";"y"').replace('"ds"', '"day, local"')
+    assert run.days(text, "--time", "day, local", "--value", "y") == ["2024-01-21", "2024-01-22"]
+    run.file.with_suffix(".xlsx").write_bytes(b"PK\x03\x04" + bytes(range(256)) * 4)
+    with pytest.raises(SystemExit):
+        main(["forecast", str(run.file.with_suffix(".xlsx")), "-h", "2"])
+    assert "Save it as CSV in UTF-8" in run.capsys.readouterr().err

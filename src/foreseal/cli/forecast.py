@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     import polars as pl
 
 MAX_SHOWN = 48
+OF_A_FILE = {
+    "horizon": "--horizon",
+    "freq": "--freq",
+    "preset": "--preset",
+    "models": "--model",
+    "id_col": "--id",
+    "time_col": "--time",
+    "target_col": "--value",
+    "date_format": "--date-format",
+}
 
 
 @click.command("forecast")
@@ -43,6 +53,8 @@ def command(
     terminal = Terminal(as_json)
     if out:
         _check_out(out)
+    if not file:
+        _refuse_options_of_a_file()
     zone = ""
     with terminal.warnings():
         if file:
@@ -50,7 +62,7 @@ def command(
         else:
             frame, ran, zone = _of_project(folder, options["target"], options["cutoff"], terminal)
     if out:
-        frame.write_parquet(out) if out.suffix == ".parquet" else frame.write_csv(out)
+        frame.write_parquet(out) if out.suffix.lower() == ".parquet" else frame.write_csv(out)
         terminal.say(f"Wrote {frame.height} rows to {out}.")
     else:
         shown = _in_zone(frame.head(MAX_SHOWN), zone)
@@ -131,10 +143,22 @@ def _of_project(folder: str, name: str, cutoff: str, terminal: Terminal) -> tupl
     return found.frame, found.ran, project.timezone
 
 
+def _refuse_options_of_a_file() -> None:
+    from foreseal.errors import UsageError
+
+    context = click.get_current_context()
+    for name, option in OF_A_FILE.items():
+        if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"{option} is for a FILE; in a project foreseal.toml says it.",
+                hint="Name the FILE first, or leave the option out.",
+            )
+
+
 def _check_out(out: Path) -> None:
     from foreseal.errors import UsageError
 
-    if out.suffix not in (".csv", ".parquet"):
+    if out.suffix.lower() not in (".csv", ".parquet"):
         raise UsageError(f"{out} would be neither CSV nor Parquet.", hint="Give a name in .csv or .parquet.")
     if not out.parent.is_dir():
         raise UsageError(f"There is no folder {out.parent}.", hint="Make it first, or give another --out.")

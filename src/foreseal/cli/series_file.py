@@ -6,6 +6,7 @@ leave one reading is it read without being told.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def read_series(
     """
     import polars as pl
 
-    frame = pl.read_parquet(file) if file.suffix == ".parquet" else _read_csv(file, time_col)
+    frame = pl.read_parquet(file) if file.suffix.lower() == ".parquet" else _read_csv(file, time_col)
     if id_col not in frame.columns and id_col == "unique_id":
         frame = frame.with_columns(pl.lit(file.stem).alias("unique_id"))
     absent = [name for name in (time_col, id_col, target_col) if name not in frame.columns]
@@ -56,8 +57,8 @@ def _read_csv(file: Path, time_col: str) -> pl.DataFrame:
 
     with file.open("rb") as stream:
         header = stream.readline()
-    parts = [each for each in (b",", b";", b"\t") if each in header]
-    separator = parts[0].decode() if parts else ","
+    bare = re.sub(rb'"[^"]*"', b"", header)
+    separator = max(",", ";", "\t", key=lambda each: bare.count(each.encode()))
     try:
         frame = pl.read_csv(
             file,
@@ -66,7 +67,10 @@ def _read_csv(file: Path, time_col: str) -> pl.DataFrame:
             schema_overrides={time_col: pl.String},
         )
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{file} cannot be read as CSV: {str(error).splitlines()[0]}") from error
+        raise DataError(
+            f"{file} cannot be read as CSV: {str(error).splitlines()[0]}.",
+            hint="Save it as CSV in UTF-8, one header line above the rows.",
+        ) from error
     if separator != ";":
         return frame
     return frame.with_columns(_decimal_commas(column) for column in frame.iter_columns())
@@ -118,7 +122,7 @@ def _iso(column: pl.Series) -> pl.Series:
     if found.dtype.is_temporal() and not isinstance(found.dtype, pl.Time):
         return found
     odd = ~column.str.contains(_ISO) & column.is_not_null()
-    raise _unread(column, odd if odd.any() else column.is_not_null(), "a date or time as the others are")
+    raise _unread(column, odd if odd.any() else column.is_not_null(), "a date or time")
 
 
 def _year_last(column: pl.Series) -> pl.Series:
