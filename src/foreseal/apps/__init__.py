@@ -26,9 +26,9 @@ class App:
     """An application.
 
     ``data`` to ``outcome`` are TOML tables; ``files`` are copied from the example's folder into the project;
-    ``extras`` names the optional dependencies that the declaration needs. ``sources``, ``models`` and
-    ``policies`` map names used in the TOML to classes. ``adopt`` makes the same application on the folder
-    of a forecast hub that the user brings.
+    ``extras`` names the optional dependencies that the declaration needs. ``sources`` and ``policies`` map
+    names used in the TOML to classes; a model has an entry point. ``adopt`` makes the same application on
+    the folder of a forecast hub that the user brings.
     """
 
     name: str
