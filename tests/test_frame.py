@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import require
 
 from foreseal.clock import Frequency
 from foreseal.errors import DataError
 from foreseal.frame import Panel, first_step, infer_frequency, read, refuse_repeats, shift
+from tests.conftest import require
 
 NAIVE = [datetime.fromisoformat("2021-01-01"), datetime.fromisoformat("2021-01-02")]
 FIRST, LAST = datetime.fromisoformat("2015-01-01"), datetime.fromisoformat("2022-01-01")

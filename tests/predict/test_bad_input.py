@@ -204,3 +204,49 @@ def test_two_columns_of_one_name_are_refused(kind):
         given = given.append_column("y", given["y"])
     with pytest.raises(DataError, match="'y' more than once"):
         forecast(given, 3)
+
+
+def working_days(n=60, name="a"):
+    return daily(n, name).filter(pl.col("ds").dt.weekday() < 6)
+
+
+def test_series_of_working_days_are_warned_of_weekends():
+    frame = pl.concat([working_days(), daily(60, "b")])
+    with pytest.warns(
+        DataWarning, match="1 series without Saturdays and Sundays: 'a'. Weekends are forecast"
+    ):
+        forecast(frame, 7, models=["naive"])
+
+
+@pytest.mark.parametrize(("n", "h"), [(26, 7), (57, 2)])
+def test_a_short_series_or_a_horizon_without_a_weekend_is_not_warned_of_it(n, h):
+    forecast(working_days(n), h, models=["naive"])
+
+
+@pytest.mark.parametrize("vintages", [False, True])
+def test_a_cutoff_far_beyond_the_data_is_warned_of(vintages):
+    frame = daily(60)
+    if vintages:
+        frame = frame.with_columns(known_at=pl.col("ds") + DAY)
+    last = frame["ds"][-1]
+    forecast(frame, 3, models=["naive"], cutoff=last + 60 * DAY)
+    with pytest.warns(DataWarning, match="is far beyond the data: the last value is at .* 300 steps of 1d"):
+        forecast(frame, 3, models=["naive"], cutoff=last + 300 * DAY)
+
+
+def test_months_that_end_on_other_days_are_months():
+    ends = pl.date_range(START.date(), START.date().replace(year=2025), "1mo", eager=True).dt.month_end()
+    frame = pl.DataFrame({"unique_id": "a", "ds": ends, "y": np.arange(float(len(ends)))})
+    for freq in (None, "1mo"):
+        made = forecast(frame, 3, models=["naive"], freq=freq).frame
+        assert [str(ds) for ds in made["ds"]] == ["2025-04-30", "2025-05-31", "2025-06-30"]
+
+
+def test_local_days_are_judged_and_cross_validated_across_the_change_of_clocks():
+    start = datetime(2024, 1, 20, tzinfo=UTC).date()
+    ds = pl.datetime_range(start, start + 119 * DAY, "1d", time_zone="Europe/Berlin", eager=True)
+    frame = pl.DataFrame({"unique_id": "a", "ds": ds, "y": np.arange(120.0) % 7})
+    assert detect(frame)["ds"].to_list() == ds.to_list()
+    made = cross_validation(frame, 14, 3, presets=(), models=["naive"])
+    assert str(made.freq) == "1d"
+    assert made.scored.filter(forecaster="naive").height == 42

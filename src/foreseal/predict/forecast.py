@@ -27,7 +27,15 @@ from foreseal.predict.engine import Plan, check, predict
 from foreseal.predict.grid import Grid
 from foreseal.predict.model import Model
 from foreseal.predict.parts import Whole
-from foreseal.predict.share import Task, gather, known_by, warn_of_empty, with_covariates, without_empty
+from foreseal.predict.share import (
+    Task,
+    gather,
+    known_by,
+    warn_of_empty,
+    warn_of_far_cutoff,
+    with_covariates,
+    without_empty,
+)
 from foreseal.records import Forecast
 
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
@@ -191,6 +199,7 @@ def _of_vintages(
     step = freq or _frequency(frame, at, zone)
     frame, empty = without_empty(frame.sort("unique_id", "ds"))
     warn_of_empty(empty, all_of_them=frame.is_empty())
+    warn_of_far_cutoff(frame, at, step, h)
 
     def known(origin: datetime) -> Panel:
         def vintages() -> pl.DataFrame:

@@ -14,7 +14,15 @@ import polars as pl
 
 from foreseal.clock import Frequency, format_instant
 from foreseal.errors import DataError, DataWarning, ForesealWarning
-from foreseal.frame import UTC_TIME, Panel, infer_frequency, refuse_repeats, shift
+from foreseal.frame import (
+    UTC_TIME,
+    Panel,
+    by_local_days,
+    infer_frequency,
+    refuse_repeats,
+    shift,
+    to_wall,
+)
 from foreseal.predict import engine
 from foreseal.predict.covariates import Covariates
 from foreseal.predict.engine import Account, Plan
@@ -23,6 +31,12 @@ from foreseal.predict.model import Model
 from foreseal.records import Forecast
 
 NAMED = 5
+# A cutoff so many horizons or seasons after the last value is more likely a typing error.
+FAR = 10
+MONTH = timedelta(days=30)
+# Series of so long a time without a weekend are taken for series of working days.
+LONG_ENOUGH = timedelta(days=28)
+SATURDAY = 6
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,7 @@ class Task:
         covariates = None if wide is None else Covariates.of(wide, Grid.of(panel).future(self.h)[0])
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ForesealWarning)
+            warn_of_far_cutoff(frame, self.cutoff, self.freq, self.h)
             made, account = engine.predict_panel(
                 panel,
                 self.h,
@@ -79,6 +94,7 @@ class Task:
                 Plan.of(self.preset, self.models),
                 functools.partial(with_covariates, covariates),
             )
+            _warn_of_weekends(frame, made, self.freq, self.zone)
         warned = tuple((w.category, str(w.message)) for w in caught)
         return Share(made, account, empty, warned)
 
@@ -147,6 +163,45 @@ def warn_of_empty(empty: Sequence[str], *, all_of_them: bool) -> None:
     if empty:
         left = f"{', '.join(empty[:NAMED])}{', …' if len(empty) > NAMED else ''}"
         warnings.warn(f"{len(empty)} series without any value left out: {left}.", DataWarning, stacklevel=4)
+
+
+def warn_of_far_cutoff(frame: pl.DataFrame, cutoff: datetime | None, freq: Frequency, h: int) -> None:
+    """Warn if even the latest of all values is many horizons and seasons older than the cutoff."""
+    last = frame["ds"].max()
+    if cutoff is None or not isinstance(last, datetime):
+        return
+    steps = (cutoff - last) // (freq.step or freq.months * MONTH)
+    if steps > FAR * max(h, *freq.seasons, 1):
+        warnings.warn(
+            f"The cutoff {format_instant(cutoff)} is far beyond the data: the last value is at "
+            f"{format_instant(last)}, {steps} steps of {freq} earlier.",
+            DataWarning,
+            stacklevel=2,
+        )
+
+
+def _warn_of_weekends(frame: pl.DataFrame, made: pl.DataFrame, freq: Frequency, zone: str) -> None:
+    """Warn if days are forecast that the series never have."""
+    if str(freq) != "1d":
+        return
+    clock = zone if by_local_days(frame["ds"], zone) else "UTC"
+    weekend = to_wall(pl.col("ds"), clock).dt.weekday() >= SATURDAY
+    span = pl.col("ds").max() - pl.col("ds").min()
+    without = (
+        frame.group_by("unique_id")
+        .agg(none=~weekend.any() & (span >= LONG_ENOUGH))
+        .filter("none")["unique_id"]
+        .sort()
+    )
+    if without.is_empty() or not made.select(weekend.any()).item():
+        return
+    named = f"{', '.join(map(repr, without[:NAMED]))}{', …' if len(without) > NAMED else ''}"
+    warnings.warn(
+        f"{len(without)} series without Saturdays and Sundays: {named}. Weekends are forecast too, and "
+        "count as steps of h.",
+        DataWarning,
+        stacklevel=2,
+    )
 
 
 def _refuse_another(frame: pl.DataFrame, freq: Frequency, zone: str) -> None:
