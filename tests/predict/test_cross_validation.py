@@ -97,6 +97,7 @@ def test_values_are_used_as_they_were_known_and_judged_as_they_are_now() -> None
     assert change["y"].to_list() == pytest.approx([500.0] * 48)
 
 
+@pytest.mark.filterwarnings("ignore:X_df. .x. is known for 0 of 12 steps ahead")
 def test_a_covariate_without_a_future_is_seen_up_to_each_origin_only(frame: pl.DataFrame) -> None:
     one = frame.filter(pl.col("unique_id") == "s0").rename({"ds": "hour"})
     chance = np.random.default_rng(5)
@@ -170,6 +171,9 @@ def test_a_frame_of_pandas_comes_back_as_pandas(frame: pl.DataFrame) -> None:
         ({"h": 0}, "horizon"),
         ({"h": 10_000}, "long enough"),
         ({"presets": ["fastest"]}, "fastest"),
+        ({"presets": "fast"}, "presets='fast' is no list"),
+        ({"models": "ridge"}, "models='ridge' is no list"),
+        ({"freq": 1}, "freq=1 is no frequency"),
     ],
 )
 def test_impossible_windows_are_refused(frame: pl.DataFrame, wrong: dict[str, object], says: str) -> None:

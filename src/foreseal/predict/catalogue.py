@@ -50,6 +50,30 @@ SURVIVAL = {
     "mean_curves": "foreseal.predict.survival:MeanCurves",
 }
 
+# These look at the series alone; any other model may use covariates.
+WITHOUT_COVARIATES = (
+    "seasonal_naive",
+    "naive",
+    "drift",
+    "theta",
+    "ets",
+    "ces",
+    "mstl",
+    "arima",
+    "closed_form",
+    "pretrained",
+    "chronos",
+    "timesfm",
+    "intermittent",
+    "surveillance",
+)
+
+
+def may_use_covariates(model: Model) -> bool:
+    """Whether covariates can make a difference to a model; those known to look at the series alone: no."""
+    path = f"{type(model).__module__}:{type(model).__qualname__}"
+    return path not in {MODELS[name] for name in WITHOUT_COVARIATES}
+
 
 def names() -> tuple[str, ...]:
     """Every name that `resolve` or `resolve_classifier` knows, sorted."""

@@ -18,16 +18,17 @@ from typing import Any
 import polars as pl
 
 from foreseal.clock import Frequency
-from foreseal.errors import DataError, ForesealError, ModelError, ModelWarning
+from foreseal.errors import DataError, DataWarning, ForesealError, ModelError, ModelWarning
 from foreseal.frame import Kind, Panel, check_zone, infer_frequency, refuse_steps_in_dates, shift
-from foreseal.predict.covariates import Covariates, read_covariates
-from foreseal.predict.engine import BASELINE, check, member_name
+from foreseal.predict.covariates import Covariates, reaches, read_covariates
+from foreseal.predict.engine import BASELINE, Plan, check, member_name
 from foreseal.predict.forecast import forecast, wanted_frequency, wanted_levels
 from foreseal.predict.grid import Grid
 from foreseal.predict.leaderboard import leaderboard
 from foreseal.predict.model import Model
 from foreseal.predict.parts import Whole
 from foreseal.predict.presets import find
+from foreseal.predict.share import tell_covariates
 from foreseal.records import quantile_column
 
 
@@ -133,8 +134,12 @@ def cross_validation(
     contestants |= {member_name(model): {"models": [model]} for model in models}
     outcomes, covariates = _outcomes(rows), None
     if X_df is not None:
-        after = Grid.of(Panel(outcomes, freq, timezone=zone)).future(h)[0]
-        covariates = Covariates.of(read_covariates(X_df, id_col, time_col), after)
+        now = Panel(outcomes, freq, timezone=zone)
+        wide = read_covariates(X_df, id_col, time_col)
+        covariates = Covariates.of(wide, Grid.of(now).future(h)[0])
+        asked = [model for preset in presets for model in find(preset).members] + list(models)
+        plan = Plan.of("balanced", asked) if asked else Plan.of("balanced", [BASELINE])
+        tell_covariates([reaches(covariates, now, h)], wide, h, plan)
     ask = functools.partial(
         forecast,
         h=h,
@@ -172,7 +177,10 @@ def _judge(
         for name, how in contestants.items():
             start = _cpu()
             try:
-                made = ask(known, cutoff=cutoff, X_df=wide, **how).forecast.frame
+                with warnings.catch_warnings():
+                    # Said once, before the first window, which are cut short on purpose.
+                    warnings.filterwarnings("ignore", "X_df: ", DataWarning)
+                    made = ask(known, cutoff=cutoff, X_df=wide, **how).forecast.frame
             except ForesealError as error:
                 if baseline is None:
                     raise

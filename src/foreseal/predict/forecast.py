@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from foreseal.frame import (
     refuse_steps_in_dates,
 )
 from foreseal.predict import workers
-from foreseal.predict.covariates import Covariates, read_covariates
+from foreseal.predict.covariates import Covariates, reaches, read_covariates
 from foreseal.predict.engine import Plan, check, predict
 from foreseal.predict.grid import Grid
 from foreseal.predict.model import Model
@@ -31,6 +31,7 @@ from foreseal.predict.share import (
     Task,
     gather,
     known_by,
+    tell_covariates,
     warn_of_empty,
     warn_of_far_cutoff,
     with_covariates,
@@ -84,7 +85,7 @@ class Result:
             f"{format_instant(first)} to {format_instant(last)}",
             f"levels      {', '.join(f'{level:g}' for level in self.quantiles)}",
         ]
-        for key in ("preset", "members", "weights", "windows", "guard", "calibrated", "bounds"):
+        for key in ("preset", "members", "weights", "windows", "guard", "calibrated", "bounds", "covariates"):
             if ran.get(key):
                 lines.append(f"{key:<11} {ran[key]}")
         return "\n".join(lines)
@@ -121,9 +122,10 @@ def forecast(
     ``models`` replaces the members of the preset; a single one is used as it is, without guard and
     calibration. ``level=[80]`` is short for the quantiles 0.1 and 0.9 (the median is added). ``X_df`` holds
     covariates: ``time_col``, optionally ``id_col``, numeric columns; those known for all ``h`` steps count as
-    known in advance, also in the past, the others at the end of their step. Series without any value are
-    left out with a `DataWarning`. Naive times are taken and returned as they are; ``timezone`` (IANA) sets
-    the calendar, by default that of ``time_col``.
+    known in advance, also in the past, the others at the end of their step; ``ran["covariates"]`` says which
+    is which, and a `DataWarning` tells of those that fall short, match nothing or serve no member. Series
+    without any value are left out with a `DataWarning`. Naive times are taken and returned as they are;
+    ``timezone`` (IANA) sets the calendar, by default that of ``time_col``.
 
     Many series are worked on in parts of a few hundred, which share evidence; ``n_jobs`` parts at a time (-1
     is one per core) in processes of this machine or, with ``engine="ray"``, on Ray. The forecast is the same.
@@ -159,7 +161,7 @@ def forecast(
     task = Task(int(h), levels, preset, models, step, given is None, zone, at)
     work = ((part, _covariates_of(part, wide)) for part in itertools.chain(seen, parts))
     shares = workers.spread(task, work, n_jobs=n_jobs, engine=engine)
-    made = gather(shares, plan, levels, at)
+    made = gather(shares, plan, levels, at, wide, int(h))
 
     def history() -> pl.DataFrame:
         rows = known_by(whole.rows().select("unique_id", "ds", "y"), at, step, zone)
@@ -210,6 +212,9 @@ def _of_vintages(
     now = known(at)
     covariates = None if wide is None else Covariates.of(wide, Grid.of(now).future(h)[0])
     made = predict(lambda origin: with_covariates(covariates, known(origin)), at, h, levels, plan)
+    if covariates is not None:
+        told = tell_covariates([reaches(covariates, now, h)], covariates.wide, h, plan)
+        made = replace(made, ran={**made.ran, **told})
     return Result(made, step, whole.kind, lambda: now.frame)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -23,8 +23,8 @@ from foreseal.frame import (
     shift,
     to_wall,
 )
-from foreseal.predict import engine
-from foreseal.predict.covariates import Covariates
+from foreseal.predict import catalogue, engine
+from foreseal.predict.covariates import Covariates, Reach, account, reaches, warn_unused
 from foreseal.predict.engine import Account, Plan
 from foreseal.predict.grid import Grid, IntArray
 from foreseal.predict.model import Model
@@ -42,12 +42,13 @@ SATURDAY = 6
 @dataclass(frozen=True)
 class Share:
     """What became of one part: its forecast and the account of it (None if it had no value at all), series
-    left out, and warnings."""
+    left out, warnings, and how far its covariates reach."""
 
     frame: pl.DataFrame | None
     account: Account | None
     empty: tuple[str, ...] = ()
     warned: tuple[tuple[type[Warning], str], ...] = ()
+    reaches: Mapping[str, Reach] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Task:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ForesealWarning)
             warn_of_far_cutoff(frame, self.cutoff, self.freq, self.h)
-            made, account = engine.predict_panel(
+            made, learnt = engine.predict_panel(
                 panel,
                 self.h,
                 self.levels,
@@ -96,7 +97,8 @@ class Task:
             )
             _warn_of_weekends(frame, made, self.freq, self.zone)
         warned = tuple((w.category, str(w.message)) for w in caught)
-        return Share(made, account, empty, warned)
+        met = {} if covariates is None else reaches(covariates, panel, self.h)
+        return Share(made, learnt, empty, warned, met)
 
 
 def without_empty(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -128,10 +130,17 @@ def known_by(rows: pl.DataFrame, cutoff: datetime | None, freq: Frequency, zone:
 
 
 def gather(
-    shares: Iterable[Share], plan: Plan, levels: tuple[float, ...], cutoff: datetime | None
+    shares: Iterable[Share],
+    plan: Plan,
+    levels: tuple[float, ...],
+    cutoff: datetime | None,
+    wide: pl.DataFrame | None = None,
+    h: int = 0,
 ) -> Forecast:
-    """One forecast, sorted by series; warns once of each kind of thing. Raises `DataError` if it is empty."""
-    frames, accounts = [], []
+    """One forecast, sorted by series; warns once of each kind of thing. Raises `DataError` if it is empty.
+
+    ``wide`` holds the covariates of all parts, if any, of ``h`` steps ahead."""
+    frames, accounts, found = [], [], []
     empty: list[str] = []
     warned: Counter[tuple[type[Warning], str]] = Counter()
     for share in shares:
@@ -140,6 +149,7 @@ def gather(
         if share.frame is not None and share.account is not None:
             frames.append(share.frame)
             accounts.append(share.account)
+            found.append(share.reaches)
     if not frames and not empty and cutoff is not None:
         raise DataError(f"Nothing was known at {format_instant(cutoff)}.", hint="Give a later cutoff.")
     warn_of_empty(empty, all_of_them=not frames)
@@ -153,7 +163,18 @@ def gather(
     frame = pl.concat(frames) if len(frames) > 1 else frames[0]
     if not frame["unique_id"].is_sorted():
         frame = frame.sort("unique_id", "ds")
-    return Forecast(frame, levels, engine.tell(accounts, plan))
+    told = {} if wide is None else tell_covariates(found, wide, h, plan)
+    return Forecast(frame, levels, engine.tell(accounts, plan) | told)
+
+
+def tell_covariates(
+    found: Sequence[Mapping[str, Reach]], wide: pl.DataFrame, h: int, plan: Plan
+) -> dict[str, str]:
+    """What ``ran`` says of the covariates, with a warning of those that do less than they seem to."""
+    if not any(catalogue.may_use_covariates(make()) for make in plan.makers.values()):
+        warn_unused(f"the preset {plan.named!r}" if plan.named else f"models ({', '.join(plan.makers)})")
+        return {"covariates": "used by no member"}
+    return {"covariates": account(found, wide, h)}
 
 
 def warn_of_empty(empty: Sequence[str], *, all_of_them: bool) -> None:
