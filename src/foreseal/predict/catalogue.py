@@ -163,7 +163,7 @@ def _refuse_types(expression: str, factory: Any, positional: tuple[Any, ...], na
         if each.name in given and not _fits(given[each.name], kind):
             raise ModelError(
                 f"{expression!r}: {each.name}={given[each.name]!r} must be {kind}.",
-                hint=f"See help({factory.__name__}).",
+                hint=f"See help({getattr(factory, '__name__', factory)}).",
             )
 
 
@@ -174,7 +174,7 @@ def _fits(value: Any, kind: str) -> bool:
         types = _TYPES.get(name)
         if types is None:
             return True
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        if type(value) not in types:
             continue
         if not inner or all(_fits(each, inner.removesuffix(", ...]")) for each in value):
             return True
