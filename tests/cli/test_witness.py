@@ -54,6 +54,8 @@ def running(folder: Path, *logs: str) -> Iterator[tuple[str, str]]:
         ],
         stdout=subprocess.PIPE,
         text=True,
+        # A shell's background job ignores interrupts, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert process.stdout is not None
