@@ -11,26 +11,19 @@ variance by test over training size (Nadeau and Bengio, 2003).
 from __future__ import annotations
 
 import os
-import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from bench.apps_progression import paired
+from bench.example import made, replay
 
 from foreseal import rules
 from foreseal.apps.diagnosis import load
 from foreseal.predict.average import Average
 from foreseal.predict.classify import Logistic, Prevalence
 from foreseal.predict.model import Cases
-from foreseal.run import Project
-from foreseal.run.create import create
-from foreseal.run.loop import run as run_loop
-from foreseal.run.receipts import verify_receipts, write_receipts
-from foreseal.run.results import Results
-from foreseal.run.session import Session
 
 SHARED = Path(os.environ.get("FORESEAL_SHARED", "../shared")) / "data" / "medicine" / "heart_cleveland.arff"
 THRESHOLD = 0.1
@@ -107,17 +100,9 @@ def plain(learnt: Cases, asked: pl.DataFrame) -> np.ndarray:
 
 def example() -> dict[str, Any]:
     """One run as `foreseal init --app diagnosis` and `foreseal run` do it, read back from its log."""
-    with tempfile.TemporaryDirectory() as place:
-        os.environ.setdefault("FORESEAL_STATE", f"{place}/state")
-        folder = Path(place) / "diagnosis"
-        create(folder, app="diagnosis")
-        project = Project.open(folder)
-        start = time.process_time()
-        with Session.begin(project) as session:
-            done = run_loop(session)
-        seconds = time.process_time() - start
-        verdicts = verify_receipts(project, write_receipts(project))
-        results = Results(project)
+    with made("diagnosis") as folder:
+        results, account = replay(folder)
+        project = results.project
         (record,) = results.records()
         target = project.targets["malignant"]
         rows = results.forecasts(target, "us").join(results.outcomes(target), on=["case_id", "cutoff"])
@@ -130,11 +115,7 @@ def example() -> dict[str, Any]:
             for setting in decided.options[decided.chosen]:
                 acts[str(setting.value)] = acts.get(str(setting.value), 0) + 1
         return {
-            "seconds": round(seconds, 1),
-            "cutoffs": done.settled,
-            "failures": done.failures,
-            "receipts": len(verdicts),
-            "verified": sum(verdict.ok for verdict in verdicts.values()),
+            **account,
             "cases": rows.height,
             "brier": round(record.mean, 4),
             "baseline": round(record.baseline_mean, 4),

@@ -11,7 +11,6 @@ Data of the countries: ``$FORESEAL_SHARED/data/population/wpp2019``.
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 import warnings
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from bench.apps_weather import alerts
+from bench.example import made, replay
 
 from foreseal import rules
 from foreseal.clock import Frequency
@@ -29,12 +29,7 @@ from foreseal.frame import UTC_TIME, Panel
 from foreseal.predict.cohort_component import CohortComponent
 from foreseal.predict.cohorts import Cohorts, hamilton_perry
 from foreseal.predict.linear_trend import LinearTrend
-from foreseal.run import Project
-from foreseal.run.create import create
-from foreseal.run.loop import run as run_loop
-from foreseal.run.receipts import verify_receipts, write_receipts
 from foreseal.run.results import Results
-from foreseal.run.session import Session
 
 LEVELS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 MEDIAN = LEVELS.index(0.5)
@@ -50,30 +45,18 @@ OLDEST = 85
 
 def run() -> dict[str, Any]:
     """The table."""
-    with tempfile.TemporaryDirectory() as place:
-        os.environ.setdefault("FORESEAL_STATE", f"{place}/state")
-        folder = Path(place) / "population"
-        create(folder, app="population")
+    with made("population") as folder:
         return measure(folder) | {"countries": countries()}
 
 
 def measure(folder: Path) -> dict[str, Any]:
     """What a new project, which this runs, comes to."""
-    project = Project.open(folder)
-    start = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ModelWarning)
-        with Session.begin(project) as session:
-            done = run_loop(session)
-    seconds = time.process_time() - start
-    verdicts = verify_receipts(project, write_receipts(project))
-    results = Results(project)
+        results, account = replay(folder)
+    project = results.project
     found: dict[str, Any] = {
-        "seconds": round(seconds, 1),
-        "cutoffs": done.settled,
-        "failures": done.failures,
-        "receipts": len(verdicts),
-        "verified": sum(verdict.ok for verdict in verdicts.values()),
+        **account,
         "towns": towns(results),
         "clinics": alerts(results, "clinics"),
     }

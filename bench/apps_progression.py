@@ -12,26 +12,19 @@ Of PBC (``medicine/pbc.csv`` of the shared data), the 312 patients of the trial;
 from __future__ import annotations
 
 import os
-import tempfile
-import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from bench.example import made, replay
 
 from foreseal import rules
 from foreseal.apps.progression import load
 from foreseal.predict.model import Lifetimes
 from foreseal.predict.survival import MEMBERS, KaplanMeier, MeanCurves
 from foreseal.records import Curves
-from foreseal.run import Project
-from foreseal.run.create import create
-from foreseal.run.loop import run as run_loop
-from foreseal.run.receipts import verify_receipts, write_receipts
-from foreseal.run.results import Results
-from foreseal.run.session import Session
 
 SHARED = Path(os.environ.get("FORESEAL_SHARED", "../shared")) / "data" / "medicine" / "pbc.csv"
 FOLDS, REPEATS, TIMES = 5, 2, 50
@@ -127,17 +120,9 @@ def paired(difference: np.ndarray) -> dict[str, float]:
 
 def example() -> dict[str, Any]:
     """One run as `foreseal init --app progression` and `foreseal run` do it, read back from its log."""
-    with tempfile.TemporaryDirectory() as place, warnings.catch_warnings():
-        os.environ.setdefault("FORESEAL_STATE", f"{place}/state")
-        folder = Path(place) / "progression"
-        create(folder, app="progression")
-        project = Project.open(folder)
-        start = time.process_time()
-        with Session.begin(project) as session:
-            done = run_loop(session)
-        seconds = time.process_time() - start
-        verdicts = verify_receipts(project, write_receipts(project))
-        results = Results(project)
+    with made("progression") as folder, warnings.catch_warnings():
+        results, account = replay(folder)
+        project = results.project
         (record,) = results.records()
         costs: dict[str, float] = {}
         for decided in results.decisions("follow_up"):
@@ -145,11 +130,7 @@ def example() -> dict[str, Any]:
                 costs[option] = costs.get(option, 0.0) + cost
         outcomes = results.outcomes(project.targets["recurrence"])
         return {
-            "seconds": round(seconds, 1),
-            "cutoffs": done.settled,
-            "failures": done.failures,
-            "receipts": len(verdicts),
-            "verified": sum(verdict.ok for verdict in verdicts.values()),
+            **account,
             "steps": outcomes.height,
             "events": int(outcomes["y"].sum()),
             "brier": round(record.mean, 5),

@@ -12,50 +12,30 @@ sums of three days overlap.
 from __future__ import annotations
 
 import math
-import os
-import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from bench.example import made, replay
 
 from foreseal import rules
-from foreseal.run import Project
-from foreseal.run.create import create
-from foreseal.run.loop import run as run_loop
-from foreseal.run.receipts import verify_receipts, write_receipts
 from foreseal.run.results import Results
-from foreseal.run.session import Session
 
 LAGS = 10
 
 
 def run() -> dict[str, Any]:
     """Scores, costs of alerts and receipts of one run."""
-    with tempfile.TemporaryDirectory() as place:
-        os.environ.setdefault("FORESEAL_STATE", f"{place}/state")
-        folder = Path(place) / "weather"
-        create(folder, app="weather")
+    with made("weather") as folder:
         return measure(folder)
 
 
 def measure(folder: Path) -> dict[str, Any]:
     """The table of a new project, which this runs."""
-    project = Project.open(folder)
-    start = time.process_time()
-    with Session.begin(project) as session:
-        done = run_loop(session)
-    seconds = time.process_time() - start
-    verdicts = verify_receipts(project, write_receipts(project))
-    results = Results(project)
+    results, account = replay(folder)
     found: dict[str, Any] = {
-        "seconds": round(seconds, 1),
-        "cutoffs": done.settled,
-        "failures": done.failures,
-        "receipts": len(verdicts),
-        "verified": sum(verdict.ok for verdict in verdicts.values()),
+        **account,
         "rain": rain(results),
         "records": {},
         "alerts": {},
@@ -68,7 +48,7 @@ def measure(folder: Path) -> dict[str, Any]:
             "cover_80": cover.get("0.8"),
             "cutoffs": record.settled,
         }
-    for name in project.settings.decisions:
+    for name in results.project.settings.decisions:
         found["alerts"][name] = alerts(results, name)
     return found
 
