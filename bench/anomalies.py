@@ -20,9 +20,9 @@ from statistics import NormalDist
 
 import numpy as np
 import polars as pl
-from bench.panels import shared
 from numpy.typing import NDArray
 
+from bench.panels import shared
 from foreseal.predict.detect import MEMORY, MOST_STEPS, detect
 from foreseal.predict.tails import LEAST
 

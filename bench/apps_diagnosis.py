@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+
 from bench.apps_progression import paired
 from bench.example import made, replay
-
 from foreseal import rules
 from foreseal.apps.diagnosis import load
 from foreseal.predict.average import Average

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+
 from bench.apps_weather import alerts
 from bench.example import made, replay
-
 from foreseal import rules
 from foreseal.clock import Frequency
 from foreseal.errors import ModelWarning

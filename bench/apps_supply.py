@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from bench import parts
 
+from bench import parts
 from foreseal.collect import cbv, epcis
 from foreseal.decide import routes
 from foreseal.predict.counts import quantiles as of_counts

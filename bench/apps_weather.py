@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from bench.example import made, replay
 
+from bench.example import made, replay
 from foreseal import rules
 from foreseal.run.results import Results
 

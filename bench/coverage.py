@@ -18,10 +18,10 @@ from unittest import mock
 
 import numpy as np
 import polars as pl
+
 from bench import panels
 from bench.forecast import LEVELS, chosen
 from bench.panels import Panel
-
 from foreseal.predict.cross_validation import cross_validation
 from foreseal.records import quantile_column
 from foreseal.rules import wis

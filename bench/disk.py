@@ -11,7 +11,6 @@ from typing import Any
 
 from bench import rivals
 from bench.measure import ENTRY, SIGNER, Bench, Row, entries, row
-
 from foreseal.merkle import verify_inclusion
 from foreseal.seal.batch import Batcher
 from foreseal.seal.log import Log

@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+
 from bench import panels
 from bench.contestants import STATISTICAL, contestants
 from bench.panels import Panel
-
 from foreseal.errors import ForesealError, ModelWarning
 from foreseal.predict.cross_validation import cross_validation
 from foreseal.predict.engine import BASELINE

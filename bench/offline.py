@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.forecasts import make_log
-
 from foreseal.seal import jcs
 from foreseal.seal.audit import audit_files
 from foreseal.seal.entry import Entry, parse_entries, parse_entry

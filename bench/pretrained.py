@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from bench import panels, sets, speed
 from bench.forecast import judge
 from bench.panels import Panel

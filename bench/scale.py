@@ -26,10 +26,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from bench import panels
-from bench.contestants import contestants
 
 import foreseal
+from bench import panels
+from bench.contestants import contestants
 from foreseal.clock import Frequency
 from foreseal.frame import Panel, read
 

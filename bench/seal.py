@@ -23,7 +23,6 @@ from typing import Any
 from bench import offline
 from bench.disk import on_disk
 from bench.measure import SIGNER, Bench, Row, entries, row
-
 from foreseal.merkle import Tree, inclusion_proof, leaf_hash, verify_inclusion
 from foreseal.seal.log import Log
 from foreseal.seal.tiles import Edge

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from bench.panels import Panel, _frame
 from numpy.typing import NDArray
 
+from bench.panels import Panel, _frame
 from foreseal.errors import MissingExtra, ModelError
 
 FILES = {

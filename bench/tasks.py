@@ -15,10 +15,10 @@ from typing import Literal, Self
 
 import numpy as np
 import polars as pl
+
 from bench.contestants import contestants
 from bench.forecast import LEVELS
 from bench.panels import Panel
-
 from foreseal import frame as frames
 from foreseal.errors import ModelWarning
 from foreseal.predict.catalogue import resolve

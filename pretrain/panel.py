@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from bench.panels import Panel, development
 from numpy.typing import NDArray
+
+from bench.panels import Panel, development
 
 Floats = NDArray[np.float64]
 SHORTEST = 6

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import require
 
 from foreseal import exact, rules
 from foreseal.errors import UsageError
+from tests.conftest import require
 
 LEVELS = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
 finite = st.floats(-1e3, 1e3)

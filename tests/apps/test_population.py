@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from tests.conftest import require
 
 from foreseal.apps.population import APP, Ontario, UsDeaths, UsProjection, persons
 from foreseal.clock import Frequency
 from foreseal.collect.source import Context
 from foreseal.errors import DataError
 from foreseal.predict.cohorts import Cohorts
+from tests.conftest import require
 
 
 def test_missing_and_negative_counts_are_rejected_and_an_empty_place_stays() -> None:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.conftest import ROOT
 
 from foreseal.apps.supply import CONTEXT, DEPOTS, PARTS, check, main, shipment
 from foreseal.collect import epcis
@@ -20,6 +19,7 @@ from foreseal.run import Project
 from foreseal.run.agreeing import propose, seal, sign
 from foreseal.run.create import create
 from foreseal.seal.verify import verify_log
+from tests.conftest import ROOT
 
 AT = datetime(2024, 7, 1, 6, 30, tzinfo=UTC)
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from tests.conftest import require
 
 from foreseal.apps.weather import LEAD, NycHourly, RainIbk, amounts
 from foreseal.collect.source import Context
 from foreseal.errors import DataError
 from foreseal.settings import KnownAt
+from tests.conftest import require
 
 
 def rows(*values: float | None) -> pl.DataFrame:

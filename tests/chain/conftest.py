@@ -8,12 +8,12 @@ import pytest
 from authorities import LocalAuthority
 from chains import Port, started
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.conftest import require
 
 from foreseal.chain.rfc3161 import Authority
 from foreseal.run.anvil import Anvil
 from foreseal.seal.log import Log
 from foreseal.seal.note import Signer
+from tests.conftest import require
 
 
 @pytest.fixture(scope="session")

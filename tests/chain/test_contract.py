@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from chains import started
 from contracts.build import ARTIFACT, SOURCE, compiled, printed
-from tests.conftest import require
 
 from foreseal.chain import contract
 from foreseal.errors import ProofError
 from foreseal.merkle import Tree, consistency_proof, leaf_hash, node_hash, subtree_root, verify_consistency
+from tests.conftest import require
 
 OWNER, STRANGER = "0x" + "11" * 20, "0x" + "22" * 20
 ORIGIN = "example.com/log"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import ROOT, require
 
 from foreseal.collect import cbv, epcis, gs1
+from tests.conftest import ROOT, require
 
 VECTORS = json.loads((ROOT / "vectors" / "epcis.json").read_text())["cases"]
 REFERENCE = "epcis_event_hash_generator"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import require
 
 from foreseal.collect import epcis
 from foreseal.errors import DataError
+from tests.conftest import require
 
 EVENT = {
     "type": "ObjectEvent",

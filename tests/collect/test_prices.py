@@ -7,12 +7,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.conftest import require
 
 from foreseal.collect.prices import AFTER_BAD, NOT_POSITIVE, TOO_LONG, TWICE, Prices
 from foreseal.collect.source import Batch, Context
 from foreseal.errors import DataError, SettingsError
 from foreseal.options import build
+from tests.conftest import require
 
 
 def read(folder: Path, text: str, **options: object) -> dict[str, Batch]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from tests.conftest import require
 
 from foreseal.collect.rdatasets import read_rdataset
 from foreseal.errors import SetupError
+from tests.conftest import require
 
 TOWNY = "2ff72bb757f1db320b69e9350a4c230f30ece18ae7207a6040cf3c83aa6981be"
 

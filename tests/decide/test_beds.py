@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from tests.conftest import require
 
 from foreseal.decide.beds import Beds
 from foreseal.decide.moves import Moves
@@ -16,6 +15,7 @@ from foreseal.decide.policy import Policy, make_policy
 from foreseal.decide.regret import regret
 from foreseal.errors import SettingsError, UsageError
 from foreseal.records import Forecast, Setting, quantile_column
+from tests.conftest import require
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 CUTOFF = datetime(2024, 11, 20, 20, tzinfo=UTC)

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
-from tests.conftest import require
 
 from foreseal.decide.facilities import EARTH, Facilities, distances, place
 from foreseal.decide.policy import make_policy
 from foreseal.errors import ModelError, SettingsError, UsageError
 from foreseal.records import Forecast
+from tests.conftest import require
 
 AT = datetime(2021, 5, 15, tzinfo=UTC)
 LEVELS = (0.1, 0.5, 0.9)

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from tests.conftest import require
 
 from foreseal.decide.portfolio import CvarPortfolio, least_cvar
 from foreseal.errors import ModelError, UsageError
 from foreseal.records import Forecast, Setting, quantile_column
+from tests.conftest import require
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 LEVELS = (0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
-from tests.conftest import require
 
 from foreseal.decide.policy import Policy
 from foreseal.decide.regret import regret
@@ -15,6 +14,7 @@ from foreseal.decide.round import Round
 from foreseal.errors import ModelError, ModelWarning, SettingsError
 from foreseal.options import build
 from foreseal.records import Forecast
+from tests.conftest import require
 
 WEEK = datetime(2026, 3, 2, tzinfo=UTC)
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)

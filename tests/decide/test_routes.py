@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import require
 
 from foreseal.decide.routes import best_tours, euclidean, length, nearest_tours
 from foreseal.errors import ModelError
+from tests.conftest import require
 
 SUPPLY = 'pip install "foreseal[supply]"'
 

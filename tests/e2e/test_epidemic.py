@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from bench.apps_epidemic import BASELINE, US, run, table
 
 

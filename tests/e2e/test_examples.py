@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from projects import go
-from tests.conftest import require
 
 from foreseal.apps import find, names
 from foreseal.cli import main
@@ -24,6 +23,7 @@ from foreseal.run.loop import Done
 from foreseal.run.receipts import verify_receipts, write_receipts
 from foreseal.run.results import Results
 from foreseal.seal.verify import verify_log
+from tests.conftest import require
 
 NEEDS = {
     "cases": "sklearn",

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from projects import go
-from tests.conftest import require
 
 from foreseal.run import Project
 from foreseal.run.create import create
 from foreseal.run.receipts import verify_receipts, write_receipts
 from foreseal.run.results import Results
+from tests.conftest import require
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from tests.conftest import require
 
 from foreseal.figures.drift import drift_table
 from foreseal.figures.groups import LEAST, group_of, group_table
 from foreseal.figures.separation import area, distribution_table, gains_table
+from tests.conftest import require
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
-from tests.conftest import require
 
 from foreseal.figures.benefit import benefit_figure, benefit_table
 from foreseal.figures.survival import survival_figure, survival_table
 from foreseal.rules import survival_estimate
+from tests.conftest import require
 
 CUTOFF = datetime(2024, 1, 1, tzinfo=UTC)
 

@@ -7,12 +7,12 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.panels import long_frame, panel
 
 from foreseal import rules
 from foreseal.errors import ModelError
 from foreseal.predict.anomaly import Anomaly
 from foreseal.predict.climatology import Climatology
+from tests.predict.panels import long_frame, panel
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 DAY = timedelta(days=1)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.panels import CHICAGO, START, hourly, long_frame, panel, two_clocks
 
 from foreseal.errors import ModelError
 from foreseal.predict import catalogue
@@ -16,6 +15,7 @@ from foreseal.predict.grid import Grid
 from foreseal.predict.model import Rolling
 from foreseal.predict.naive import SeasonalNaive
 from foreseal.records import Forecast
+from tests.predict.panels import CHICAGO, START, hourly, long_frame, panel, two_clocks
 
 LEVELS = (0.1, 0.5, 0.9)
 BACKS = [96, 72, 48, 24]

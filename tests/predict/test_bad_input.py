@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 import pytest
-from tests.conftest import require
-from tests.predict.panels import START, long_frame
 
 from foreseal.errors import DataError, DataWarning, ModelError, UsageError
 from foreseal.predict.cross_validation import cross_validation
 from foreseal.predict.detect import detect
 from foreseal.predict.forecast import forecast
+from tests.conftest import require
+from tests.predict.panels import START, long_frame
 
 DAY = timedelta(days=1)
 

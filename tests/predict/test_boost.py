@@ -7,12 +7,12 @@ import builtins
 import numpy as np
 import polars as pl
 import pytest
-from tests.conftest import require
-from tests.predict.panels import hourly, long_frame, panel
 
 from foreseal.errors import MissingExtra
 from foreseal.predict.boost import LightGBM
 from foreseal.rules import coverage
+from tests.conftest import require
+from tests.predict.panels import hourly, long_frame, panel
 
 LEVELS = (0.1, 0.5, 0.9)
 MODEL = LightGBM(trees=40)

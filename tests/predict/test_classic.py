@@ -7,12 +7,12 @@ import builtins
 import numpy as np
 import polars as pl
 import pytest
-from tests.conftest import require
-from tests.predict.panels import hourly, long_frame, panel
 
 import foreseal
 from foreseal.errors import MissingExtra, ModelError, ModelWarning
 from foreseal.predict.classic import ARIMA, CES, ETS, MSTL, Theta
+from tests.conftest import require
+from tests.predict.panels import hourly, long_frame, panel
 
 
 def test_quantiles_are_the_ends_of_statsforecasts_intervals():

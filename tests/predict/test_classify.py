@@ -7,12 +7,12 @@ import builtins
 import numpy as np
 import polars as pl
 import pytest
-from tests.conftest import require
 
 from foreseal.errors import DataError, MissingExtra, ModelError
 from foreseal.predict.classify import Logistic, Prevalence
 from foreseal.predict.model import Cases
 from foreseal.rules import log_score
+from tests.conftest import require
 
 N = 400
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.panels import START, long_frame, panel
 
 from foreseal.errors import ModelError
 from foreseal.predict.climatology import Climatology, season_distance
+from tests.predict.panels import START, long_frame, panel
 
 LEVELS = (0.1, 0.5, 0.9)
 DAY = timedelta(days=1)

@@ -7,12 +7,12 @@ import warnings
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.panels import hourly, long_frame, panel
 
 from foreseal.errors import ModelError, ModelWarning
 from foreseal.predict.catalogue import resolve
 from foreseal.predict.closed_form import CONTEXTS, ClosedForm, contexts
 from foreseal.predict.naive import SeasonalNaive
+from tests.predict.panels import hourly, long_frame, panel
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 COLUMNS = [f"q{level:g}" for level in LEVELS]

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.panels import panel
 
 from foreseal.clock import Frequency
 from foreseal.errors import ModelError, ModelWarning
@@ -15,6 +14,7 @@ from foreseal.frame import UTC_TIME, Panel
 from foreseal.predict.cohort_component import CohortComponent
 from foreseal.predict.cohorts import Cohorts, hamilton_perry
 from foreseal.predict.linear_trend import LinearTrend
+from tests.predict.panels import panel
 
 AGES = tuple(range(0, 81, 5))
 SEXES = ("female", "male")

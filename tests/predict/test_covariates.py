@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.conftest import require
 
 from foreseal.errors import DataError, DataWarning
 from foreseal.predict.covariates import Covariates
 from foreseal.predict.cross_validation import cross_validation
 from foreseal.predict.forecast import forecast
+from tests.conftest import require
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.predict.panels import hourly, long_frame, panel
 
 from foreseal.predict.design import Design
 from foreseal.predict.grid import Grid
+from tests.predict.panels import hourly, long_frame, panel
 
 FRAME = hourly(100)
 Y = FRAME["y"].to_numpy()

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from tests.predict.panels import CHICAGO, START, hourly, long_frame
 
 import foreseal
 from foreseal.errors import DataError, DataWarning, ModelError
+from tests.predict.panels import CHICAGO, START, hourly, long_frame
 
 
 def disturbed(days: int = 60) -> pl.DataFrame:

@@ -7,8 +7,6 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from tests.conftest import require
-from tests.predict.panels import START, long_frame, panel
 
 from foreseal import rules
 from foreseal.errors import ModelError, ModelWarning
@@ -16,6 +14,8 @@ from foreseal.frame import Panel
 from foreseal.predict.climatology import Climatology
 from foreseal.predict.emos import Emos, fit_censored_logistic, predictors
 from foreseal.predict.ensemble import RawEnsemble
+from tests.conftest import require
+from tests.predict.panels import START, long_frame, panel
 
 LEVELS = tuple(np.round(np.arange(0.05, 1.0, 0.05), 2).tolist())
 DAY = timedelta(days=1)

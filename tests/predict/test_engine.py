@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.predict.panels import START, hourly, panel, two_clocks
 
 from foreseal.errors import ModelError
 from foreseal.predict import engine
 from foreseal.predict.engine import Account, Plan, predict_at, tell
 from foreseal.predict.naive import SeasonalNaive
 from foreseal.records import Forecast
+from tests.predict.panels import START, hourly, panel, two_clocks
 
 LEVELS = (0.1, 0.5, 0.9)
 DAYS = 45

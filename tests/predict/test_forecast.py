@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from tests.conftest import require
-from tests.predict.panels import START, hourly, long_frame
 
 from foreseal.errors import DataError, DataWarning, ModelError, UsageError
 from foreseal.predict.forecast import forecast
+from tests.conftest import require
+from tests.predict.panels import START, hourly, long_frame
 
 DAY = timedelta(days=1)
 COLUMNS = ["q0.05", "q0.1", "q0.25", "q0.5", "q0.75", "q0.9", "q0.95"]

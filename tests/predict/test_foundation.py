@@ -14,13 +14,13 @@ import numpy as np
 import polars as pl
 import pytest
 from checkpoints import KINDS, digest, save
-from tests.conftest import require
 
 import foreseal
 from foreseal.errors import ModelError
 from foreseal.predict import foundation
 from foreseal.predict.catalogue import resolve
 from foreseal.predict.checkpoint import checked
+from tests.conftest import require
 
 FAMILY = {"chronos2": "chronos", "bolt": "chronos", "timesfm": "timesfm", "timesfm25": "timesfm"}
 # Steps that the tiny checkpoints say at once.

@@ -8,11 +8,11 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.panels import START, long_frame, panel
 
 from foreseal.errors import ModelError, ModelWarning
 from foreseal.frame import Panel
 from foreseal.predict.graph import GraphRidge
+from tests.predict.panels import START, long_frame, panel
 
 LEVELS = (0.1, 0.5, 0.9)
 STEP = timedelta(minutes=5)

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.panels import CHICAGO, START, hourly, long_frame, panel
 
 from foreseal.errors import DataError
 from foreseal.predict.grid import Grid
+from tests.predict.panels import CHICAGO, START, hourly, long_frame, panel
 
 
 def test_values_stand_at_their_steps_aligned_at_the_right():

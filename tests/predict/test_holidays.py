@@ -6,10 +6,10 @@ from datetime import date
 
 import numpy as np
 import pytest
-from tests.conftest import require
 
 from foreseal.errors import ModelError
 from foreseal.predict.holidays import indicators, united_states
+from tests.conftest import require
 
 
 def test_federal_holidays_are_those_of_pandas():

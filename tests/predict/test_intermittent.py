@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.panels import panel
 
 import foreseal
 from foreseal.clock import Frequency
 from foreseal.errors import ModelError, ModelWarning
 from foreseal.frame import UTC_TIME
 from foreseal.predict.intermittent import METHODS, Intermittent
+from tests.predict.panels import panel
 
 LEVELS = (0.5, 0.75, 0.9, 0.95, 0.99)
 MONTH = Frequency.parse("1mo")

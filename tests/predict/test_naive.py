@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.panels import hourly, long_frame, panel
 
 from foreseal.errors import ModelError, ModelWarning
 from foreseal.predict import naive
 from foreseal.predict.naive import Drift, Naive, SeasonalNaive
+from tests.predict.panels import hourly, long_frame, panel
 
 LEVELS = (0.1, 0.5, 0.9)
 COLUMNS = ["q0.1", "q0.5", "q0.9"]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import ROOT, require
 
 from foreseal.errors import ModelError
 from foreseal.predict.network import Network
 from foreseal.predict.pretrained import load
 from foreseal.predict.stage import stage
+from tests.conftest import ROOT, require
 
 GOLDEN = Path(__file__).parent / "golden" / "compact.npz"
 INPUTS = ("overall", "local", "candidates", "season", "patches", "unit")

@@ -6,11 +6,11 @@ import builtins
 from datetime import timedelta
 
 import pytest
-from tests.conftest import require
-from tests.predict.panels import START, hourly, panel
 
 from foreseal.errors import MissingExtra
 from foreseal.predict.engine import predict_at
+from tests.conftest import require
+from tests.predict.panels import START, hourly, panel
 
 HOUR = timedelta(hours=1)
 FRAME = hourly(30)

@@ -7,13 +7,13 @@ import warnings
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.panels import hourly, long_frame, panel
-from tests.predict.test_closed_form import COLUMNS, HARD, LEVELS, loss
 
 from foreseal.errors import ModelError, ModelWarning
 from foreseal.predict.catalogue import resolve
 from foreseal.predict.naive import SeasonalNaive
 from foreseal.predict.pretrained import Pretrained, at_levels, load, view
+from tests.predict.panels import hourly, long_frame, panel
+from tests.predict.test_closed_form import COLUMNS, HARD, LEVELS, loss
 
 
 def quantiles(frame: pl.DataFrame, h: int, model: Pretrained | None = None, freq: str = "1h") -> np.ndarray:

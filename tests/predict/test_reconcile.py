@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.predict.panels import START, long_frame
 
 import foreseal
 from foreseal.errors import DataError, ModelError
 from foreseal.predict.reconcile import Reconciled
 from foreseal.predict.structure import Structure
 from foreseal.rules import coverage, wis
+from tests.predict.panels import START, long_frame
 
 CITY = {"city": ["north", "south"], "north": ["a", "b"], "south": ["c", "d", "e"]}
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.panels import CHICAGO, START, hourly, long_frame, panel
 
 from foreseal.errors import ModelWarning
 from foreseal.predict import ridge
 from foreseal.predict.empirical import weighted_quantiles
 from foreseal.predict.ridge import Ridge
 from foreseal.rules import coverage, wis
+from tests.predict.panels import CHICAGO, START, hourly, long_frame, panel
 
 LEVELS = (0.1, 0.5, 0.9)
 COLUMNS = ["q0.1", "q0.5", "q0.9"]

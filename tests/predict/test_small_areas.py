@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.panels import panel
 
 from foreseal import rules
 from foreseal.errors import ModelError, ModelWarning
 from foreseal.frame import UTC_TIME, Panel
 from foreseal.predict.linear_trend import LinearTrend
 from foreseal.predict.small_areas import SmallAreas
+from tests.predict.panels import panel
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.conftest import require
 
 from foreseal.predict.smoothing import croston, tsb
+from tests.conftest import require
 
 
 def demand(seed: int = 0, series: int = 6, length: int = 60) -> np.ndarray:

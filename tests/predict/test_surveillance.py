@@ -7,7 +7,6 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.test_revisions import START, WEEK, panel, vintages
 
 import foreseal
 from foreseal.clock import Frequency
@@ -15,6 +14,7 @@ from foreseal.errors import ModelError
 from foreseal.frame import Panel
 from foreseal.predict.epidemics import NATION, epidemics
 from foreseal.predict.surveillance import Surveillance
+from tests.predict.test_revisions import START, WEEK, panel, vintages
 
 LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 WEEKS = 75

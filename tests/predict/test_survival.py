@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from tests.conftest import require
 
 from foreseal.errors import DataError, ModelError
 from foreseal.predict.catalogue import resolve_classifier, resolve_survival
 from foreseal.predict.model import Lifetimes
 from foreseal.predict.survival import LEAST_EVENTS, MEMBERS, KaplanMeier, MeanCurves
+from tests.conftest import require
 
 TIMES = (200.0, 400.0, 600.0, 800.0)
 

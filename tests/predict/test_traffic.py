@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 import pytest
-from tests.predict.panels import CHICAGO, traffic, two_clocks
 
 from foreseal.clock import Frequency
 from foreseal.frame import shift
 from foreseal.predict.engine import predict_at
 from foreseal.rules import wis
+from tests.predict.panels import CHICAGO, traffic, two_clocks
 
 pytestmark = pytest.mark.slow
 

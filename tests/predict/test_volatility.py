@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from tests.conftest import require
 
 from foreseal.clock import Frequency
 from foreseal.errors import ModelError, ModelWarning
@@ -17,6 +16,7 @@ from foreseal.predict import catalogue
 from foreseal.predict.garch import DECAY, Fitted, fit
 from foreseal.predict.grid import Grid
 from foreseal.predict.volatility import MEMBERS, Volatility
+from tests.conftest import require
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 DAY = Frequency.parse("1d")

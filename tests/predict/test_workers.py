@@ -8,12 +8,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.conftest import require
-from tests.predict.panels import hourly
 
 from foreseal.errors import DataError, MissingExtra, ModelWarning, SetupError
 from foreseal.predict import parts, workers
 from foreseal.predict.forecast import forecast
+from tests.conftest import require
+from tests.predict.panels import hourly
 
 
 def double(x):

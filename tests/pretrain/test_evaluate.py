@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+
 from bench.panels import Panel
 
 pytest.importorskip("torch", reason="needs the extra pretrain")

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tests.conftest import ROOT
 
 pytest.importorskip("torch", reason="needs the extra pretrain")
 import torch
+
 from pretrain import export
 from pretrain.network import Network, Shape
 

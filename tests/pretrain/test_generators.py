@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from pretrain.generators import BUCKETS, QUOTAS, STEPS, batch
 from pretrain.generators.clipped import clipped
 from pretrain.generators.counts import counts

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra pretrain")
 import torch
+
 from pretrain.examples import INPUTS, Examples, examples
 from pretrain.generators import batch
 from pretrain.network import LEVELS, MIDDLE, Network, Shape, pinball

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.conftest import ROOT
 
 from foreseal.predict.pretrained import load
 from foreseal.predict.stage import stage
+from tests.conftest import ROOT
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra pretrain")
 INPUTS = ("overall", "local", "candidates", "season", "patches", "unit")

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra pretrain")
 import torch
+
 from pretrain import checkpoint, training
 from pretrain.network import Network, Shape
 from pretrain.training import Plan, Run, losses, stream, train

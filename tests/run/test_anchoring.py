@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from authorities import LocalAuthority, served
 from projects import Make, go, make_live
-from tests.conftest import require
 from witnesses import Hand, make_witness
 from witnesses import served as witness_served
 
@@ -23,6 +22,7 @@ from foreseal.run.anchoring import authority, next_anchor, sealing_times
 from foreseal.seal.anchor import NOT_CHECKED
 from foreseal.seal.replay import replay
 from foreseal.seal.verify import verify_log
+from tests.conftest import require
 
 
 @pytest.fixture(scope="module")

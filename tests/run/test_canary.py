@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.conftest import require
 
 from foreseal.clock import Frequency
 from foreseal.records import Target
 from foreseal.run.forecasting import Knowledge, forecast_cases, forecast_series
 from foreseal.settings import KnownAt, ModelsTable
 from foreseal.store import Schema, Store
+from tests.conftest import require
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from chains import started
 from projects import Make, go
-from tests.conftest import require
 
 from foreseal.cli import main
 from foreseal.errors import KeyMissing, SettingsError
@@ -18,6 +17,7 @@ from foreseal.run.anchoring import BLOCKS, anchor_log, believed_chain
 from foreseal.run.anvil import CHAIN_ID, Anvil
 from foreseal.seal.anchor import CHAIN_NOT_CHECKED
 from foreseal.settings import load
+from tests.conftest import require
 
 Cli = Callable[..., tuple[int, dict[str, object]]]
 

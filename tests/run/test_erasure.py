@@ -15,7 +15,6 @@ from click.testing import CliRunner
 from clinic import PEOPLE, make_clinic, people, person, write_people
 from projects import go
 from scanning import everything
-from tests.conftest import require
 
 from foreseal.cli import cli
 from foreseal.cli.report import write_report
@@ -29,6 +28,7 @@ from foreseal.run.results import Results
 from foreseal.run.session import Session
 from foreseal.seal.entry import parse_entry
 from foreseal.seal.verify import verify_log
+from tests.conftest import require
 
 NAME = "Rosalind Quxley-Zandt"
 NOTE = "WKJXPLANTEDNOTE"

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from checkpoints import digest, save
 from projects import Make, go
-from tests.conftest import require
 from verifiers import ask_one_file, ask_package
 
 from foreseal.predict import pretrained
 from foreseal.predict.stage import STAGE_VERSION
 from foreseal.run import Project
 from foreseal.run.session import Session
+from tests.conftest import require
 
 WEIGHTS = files("foreseal.predict") / "weights"
 

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from tests.conftest import require
 
 from foreseal.errors import UsageError
 from foreseal.score.exceedance import christoffersen, dynamic_quantile, fz0, kupiec, risk_backtest
+from tests.conftest import require
 
 
 def hits(n: int, at: list[int]) -> np.ndarray:

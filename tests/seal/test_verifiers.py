@@ -22,7 +22,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from mutants import Mutator
-from tests.conftest import ROOT, require
 from verdicts import KEY, Vector, to_json, vectors
 from verifiers import (
     FOLDER,
@@ -40,6 +39,7 @@ from verifiers import (
 
 from foreseal.seal import note
 from foreseal.seal.problem import CODES
+from tests.conftest import ROOT, require
 
 VECTORS = tuple(vectors())
 LISTED = re.compile(

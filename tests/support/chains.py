@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import require
-
 from foreseal.chain.account import load_account, make_account
 from foreseal.chain.anchor import GWEI, ChainAnchor
 from foreseal.chain.deploy import deploy
@@ -16,6 +14,7 @@ from foreseal.chain.ethereum import Chain
 from foreseal.chain.node import Node
 from foreseal.errors import SetupError
 from foreseal.run.anvil import CHAIN_ID, Anvil, find_anvil, local_chain
+from tests.conftest import require
 
 MAX_FEE = 100 * GWEI
 

@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 import pytest
 from made_up_report import make_report
-from tests.conftest import require
 
 from foreseal.pages.render import render_report
+from tests.conftest import require
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
