@@ -13,7 +13,7 @@ from foreseal.errors import ModelError
 from foreseal.predict.network import Network
 from foreseal.predict.pretrained import load
 from foreseal.predict.stage import stage
-from tests.conftest import ROOT, require
+from tests.conftest import require
 
 GOLDEN = Path(__file__).parent / "golden" / "compact.npz"
 INPUTS = ("overall", "local", "candidates", "season", "patches", "unit")
@@ -38,16 +38,11 @@ def test_the_golden_file_is_reproduced():
 
 def test_it_agrees_with_torch():
     require("torch", "pip install foreseal[pretrain]")
-    import sys
-
     import torch
 
-    sys.path.insert(0, str(ROOT))
-    try:
-        from pretrain.network import Network as Reference
-        from pretrain.network import Shape
-    finally:
-        sys.path.remove(str(ROOT))
+    from pretrain.network import Network as Reference
+    from pretrain.network import Shape
+
     network = load()
     reference = Reference(Shape(**network.facts["shape"])).eval()
     reference.load_state_dict(

@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from witnesses import AT, Hand, cosigner, make_witness, send, served
+from witnesses import AT, Hand, cosigner, make_witness, race, send, served
 
 from foreseal.errors import Malformed
 from foreseal.merkle import EMPTY_ROOT, consistency_proof, leaf_hash, root, subtree_root, verify_consistency
@@ -267,21 +266,6 @@ def test_threat_13_a_witness_killed_between_remembering_and_answering_does_not_r
     assert witness.add_checkpoint(tree.request(5, 5)).status == 200
 
 
-def _advance(
-    folder: Path, number: int, verifier: Ed25519Verifier, bodies: list[bytes], won: Callable
-) -> None:
-    witness = make_witness(folder, number, verifier)
-    for body in bodies:
-        if witness.add_checkpoint(body).status == 200:
-            won(parse_request(body))
-
-
-def _race(folder: str, key: Ed25519Verifier, bodies: list[bytes], results) -> None:
-    won: list[tuple[int, bytes]] = []
-    _advance(Path(folder), 0, key, bodies, lambda each: won.append((each.old, each.checkpoint)))
-    results.put(won)
-
-
 def test_processes_that_share_one_state_never_cosign_two_ways(tmp_path: Path, signer: Signer) -> None:
     """Two processes offer two different logs of the same key; what was cosigned is one chain."""
     trees = [Tree(signer), Tree(signer, b"fork")]
@@ -289,7 +273,7 @@ def test_processes_that_share_one_state_never_cosign_two_ways(tmp_path: Path, si
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
     workers = [
-        context.Process(target=_race, args=(str(tmp_path), signer.verifier, bodies * 3, results))
+        context.Process(target=race, args=(str(tmp_path), signer.verifier, bodies * 3, results))
         for bodies in offers
     ]
     for worker in workers:

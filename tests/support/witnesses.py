@@ -5,16 +5,17 @@ from __future__ import annotations
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from foreseal.seal.cosignature import CosignatureSigner
 from foreseal.seal.note import Ed25519Verifier
-from foreseal.seal.witness import Witness
+from foreseal.seal.witness import Request, Witness, parse_request
 from foreseal.seal.witness_server import WitnessServer
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,3 +63,20 @@ def send(url: str, body: bytes | None = None) -> tuple[int, str, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.headers["Content-Type"], error.read().decode()
+
+
+def advance(
+    folder: Path, number: int, verifier: Ed25519Verifier, bodies: list[bytes], won: Callable[[Request], None]
+) -> None:
+    """Offer requests to a witness in order; ``won`` is told of each that it cosigned."""
+    witness = make_witness(folder, number, verifier)
+    for body in bodies:
+        if witness.add_checkpoint(body).status == 200:
+            won(parse_request(body))
+
+
+def race(folder: str, key: Ed25519Verifier, bodies: list[bytes], results: Any) -> None:
+    """Offer all bodies in a process of its own; what was cosigned goes to the queue ``results``."""
+    won: list[tuple[int, bytes]] = []
+    advance(Path(folder), 0, key, bodies, lambda each: won.append((each.old, each.checkpoint)))
+    results.put(won)
