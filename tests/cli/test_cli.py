@@ -52,6 +52,18 @@ def test_every_verb_has_help_with_a_sentence(shell: Shell) -> None:
         assert "." in out
 
 
+def test_the_package_is_run_as_a_module_with_the_same_exit_codes(tmp_path: Path) -> None:
+    called = [sys.executable, "-m", "foreseal"]
+    made = subprocess.run(
+        [*called, "init", "--app", "traffic", "here"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stderr
+    assert "Next: python -m foreseal run" in made.stdout
+    again = subprocess.run([*called, "init", "here"], cwd=tmp_path, capture_output=True, text=True)
+    assert again.returncode == 1
+    assert "Error: " in again.stderr
+
+
 def test_help_imports_no_heavy_library() -> None:
     program = (
         "import sys, foreseal.cli as c\n"

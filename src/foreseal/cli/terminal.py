@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -49,6 +50,8 @@ def plural(count: int, noun: str) -> str:
 def program() -> str:
     """How this program was called, to be repeated in advice: ``foreseal`` or ``.venv/bin/foreseal``."""
     called = sys.argv[0]
+    if Path(called).name == "__main__.py":
+        return "python -m foreseal"
     return "foreseal" if shutil.which("foreseal") == called or not called.endswith("foreseal") else called
 
 
