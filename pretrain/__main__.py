@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pretrain.generators.mix import QUOTAS
+
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / "src/foreseal/predict/weights"
 GOLDEN = ROOT / "tests/predict/golden"
@@ -44,6 +46,16 @@ def main(argv: list[str] | None = None) -> None:
     verb.add_argument("--save-every", type=float, default=180.0, help="seconds between checkpoints")
     verb.add_argument("--look-every", type=int, default=500, help="batches between log lines")
     verb.add_argument("--anneal", type=int, default=0, help="let the learning rate fall over so many batches")
+    verb.add_argument(
+        "--without", default="", choices=("", *QUOTAS[64]), help="leave out one family of series"
+    )
+    verb.add_argument(
+        "--width",
+        type=float,
+        default=1.0,
+        choices=(0.25, 0.5, 1.0, 1.5, 2.0),
+        help="widths of the network, as a factor",
+    )
     verb.add_argument("--new-mix", action="store_true", help="go on although the generators have changed")
     verb.set_defaults(run=train)
 
@@ -100,7 +112,7 @@ def train(arguments: argparse.Namespace) -> None:
     elif latest.exists():
         run = Run.resume(checkpoint.load(latest), new_mix=arguments.new_mix)
     else:
-        run = Run.start(Plan(seed=arguments.seed))
+        run = Run.start(Plan(seed=arguments.seed, without=arguments.without, width=arguments.width))
     go_on(run, arguments.folder, name, until, arguments.workers, arguments.save_every, arguments.look_every)
 
 

@@ -52,12 +52,12 @@ def inputs(found: Stage) -> dict[str, Floats]:
     return {name: np.ascontiguousarray(getattr(found, name), np.float32) for name in INPUTS}
 
 
-def examples(seed: int, number: int, size: int) -> Examples:
-    """Training batch ``number``: a pure function of its arguments."""
+def examples(seed: int, number: int, size: int, without: str = "") -> Examples:
+    """Training batch ``number``, without the family named: a pure function of its arguments."""
     rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, number, 1])))
     odds = (np.arange(STEPS) + 5.0) ** -0.5
     steps = np.sort(rng.choice(STEPS, DECODED, replace=False, p=odds / odds.sum())) + 1
-    return Examples.of(batch(seed, number, size), steps)
+    return Examples.of(batch(seed, number, size, without=without), steps)
 
 
 def fixed_examples(seed: int, number: int, size: int, bucket: int) -> Examples:

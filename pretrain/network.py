@@ -7,7 +7,7 @@ shrinkage, an offset and a spread. It uses plain operations only, which ``forese
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,12 @@ class Shape:
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)
+
+    def scaled(self, factor: float) -> Shape:
+        """All widths times ``factor``, to the nearest multiple that the heads divide."""
+        names = ("width", "feed", "trunk", "decoder")
+        wide = {name: self.heads * round(getattr(self, name) * factor / self.heads) for name in names}
+        return replace(self, **wide)
 
 
 class Layer(nn.Module):

@@ -39,7 +39,8 @@ WORST = 15.0
 class Plan:
     """What determines a run: batches of ``size`` series, learnt from in ``parts`` updates.
 
-    After batch ``anneal_from`` the rate falls to a fiftieth over ``anneal`` batches.
+    After batch ``anneal_from`` the rate falls to a fiftieth over ``anneal`` batches. For ablations: ``without``
+    names a family of series that is left out, ``width`` multiplies the widths of the network.
     """
 
     seed: int = 1
@@ -52,6 +53,8 @@ class Plan:
     clip: float = 1.0
     anneal_from: int = 0
     anneal: int = 0
+    without: str = ""
+    width: float = 1.0
 
     def rate_at(self, number: int) -> float:
         """Warm-up, then constant; in an annealing phase straight down to a fiftieth."""
@@ -84,7 +87,7 @@ class Run:
         few = [fixed_examples(plan.seed, STATISTICS + k, 256, b) for b in BUCKETS for k in range(3)]
         first = few[0].inputs
         shape = Shape(first["candidates"].shape[-1], first["local"].shape[-1], first["overall"].shape[-1])
-        network = Network(shape)
+        network = Network(shape.scaled(plan.width))
         for name in ("overall", "local"):
             rows = np.concatenate([e.inputs[name].reshape(-1, e.inputs[name].shape[-1]) for e in few])
             spread = rows.std(axis=0, dtype=np.float64)
@@ -211,9 +214,9 @@ def _end_with_parent() -> None:
         Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
-def _timed(seed: int, number: int, size: int) -> tuple[Examples, float]:
+def _timed(plan: Plan, number: int) -> tuple[Examples, float]:
     begun = time.process_time()
-    return examples(seed, number, size), time.process_time() - begun
+    return examples(plan.seed, number, plan.size, plan.without), time.process_time() - begun
 
 
 def stream(plan: Plan, after: int, workers: int) -> Iterator[tuple[Examples, float]]:
@@ -221,14 +224,14 @@ def stream(plan: Plan, after: int, workers: int) -> Iterator[tuple[Examples, flo
     if workers == 0:
         while True:
             after += 1
-            yield examples(plan.seed, after, plan.size), 0.0
+            yield examples(plan.seed, after, plan.size, plan.without), 0.0
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         waiting: deque[Future[tuple[Examples, float]]] = deque()
         while True:
             while len(waiting) < 3 * workers:
                 after += 1
-                waiting.append(pool.submit(_timed, plan.seed, after, plan.size))
+                waiting.append(pool.submit(_timed, plan, after))
             yield waiting.popleft().result()
 
 

@@ -78,13 +78,16 @@ class Batch:
         return self.context.shape[1]
 
 
-def batch(seed: int, number: int, size: int = 256, bucket: int | None = None) -> Batch:
-    """Batch ``number`` of the run ``seed``. The same arguments give the same bits."""
+def batch(seed: int, number: int, size: int = 256, bucket: int | None = None, without: str = "") -> Batch:
+    """Batch ``number`` of the run ``seed``, its quotas shared without one family if ``without`` names it.
+
+    The same arguments give the same bits.
+    """
     rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence([VERSION, seed, number])))
     drawn = int(rng.choice(list(BUCKETS), p=list(BUCKETS.values())))
     bucket = drawn if bucket is None else bucket
     rows = Rows(rng, _lengths(rng, bucket, size), bucket)
-    family = _families(rng, bucket, size)
+    family = _families(rng, bucket, size, without)
     values, periods = np.empty((size, rows.columns)), np.zeros((size, 3))
     anchored = np.zeros(size, bool)
     for name, draw in FAMILIES.items():
@@ -114,9 +117,9 @@ def _lengths(rng: np.random.Generator, bucket: int, size: int) -> NDArray[np.int
     return np.where(full, bucket, rng.integers(bucket // 2 + 1, bucket + 1, size))
 
 
-def _families(rng: np.random.Generator, bucket: int, size: int) -> NDArray[np.str_]:
+def _families(rng: np.random.Generator, bucket: int, size: int, without: str) -> NDArray[np.str_]:
     """A family for each row: quotas met to less than one row, by systematic sampling."""
-    quotas = QUOTAS[bucket]
+    quotas = {name: quota for name, quota in QUOTAS[bucket].items() if name != without}
     edges = np.cumsum(list(quotas.values())) / sum(quotas.values())
     points = (np.arange(size) + rng.random()) / size
     drawn = np.array(list(quotas))[np.searchsorted(edges, points).clip(max=len(quotas) - 1)]

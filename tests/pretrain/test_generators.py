@@ -55,6 +55,15 @@ def test_quotas_are_held_to_one_row(bucket: int) -> None:
         assert abs((drawn.family == name).sum() - 200 * quota / total) <= 1, name
 
 
+@pytest.mark.parametrize("family", ["trend", "double", "mixup"])
+def test_a_family_left_out_leaves_its_share_to_the_others(family: str) -> None:
+    drawn = batch(3, 11, 200, 1024, without=family)
+    quotas = {name: quota for name, quota in QUOTAS[1024].items() if name != family}
+    assert family not in drawn.family
+    for name, quota in quotas.items():
+        assert abs((drawn.family == name).sum() - 200 * quota / sum(quotas.values())) <= 1, name
+
+
 @pytest.mark.parametrize("bucket", BUCKETS)
 def test_series_are_finite_where_they_are_seen_and_missing_before_they_start(bucket: int) -> None:
     drawn = batch(3, 12, 256, bucket)

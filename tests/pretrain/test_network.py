@@ -42,6 +42,15 @@ def test_examples_are_a_pure_function_of_seed_and_number() -> None:
         assert np.isfinite(one.inputs[name]).all(), name
 
 
+def test_a_wider_network_is_wider_in_all_its_parts_and_runs(drawn: Examples) -> None:
+    sizes = [drawn.inputs[name].shape[-1] for name in ("candidates", "local", "overall")]
+    narrow = Shape(*sizes).scaled(0.25)
+    assert (narrow.width, narrow.feed, narrow.trunk, narrow.decoder) == (32, 64, 64, 48)
+    assert (narrow.patch, narrow.layers, narrow.heads) == (96, 2, 4)
+    with torch.no_grad():
+        assert Network(narrow)(*tensors(drawn)).shape == (32, 5, len(LEVELS))
+
+
 def test_quantiles_never_cross(drawn: Examples) -> None:
     with torch.no_grad():
         quantiles = stirred(drawn)(*tensors(drawn))
