@@ -39,8 +39,8 @@ WORST = 15.0
 class Plan:
     """What determines a run: batches of ``size`` series, learnt from in ``parts`` updates.
 
-    After batch ``anneal_from`` the rate falls to a fiftieth over ``anneal`` batches. For ablations: ``without``
-    names a family of series that is left out, ``width`` multiplies the widths of the network.
+    After batch ``anneal_from`` the rate falls to a fiftieth over ``anneal`` batches.
+    For ablations ``without`` names a family of series that is left out, ``width`` multiplies all widths.
     """
 
     seed: int = 1
