@@ -53,6 +53,7 @@ bench: $(VENV)/.bench anvil
 	$(BIN)/python -m bench.loops
 	$(BIN)/python -m bench.parts
 	$(BIN)/python -m bench.anomalies
+	$(BIN)/python -m bench.reconcile
 	$(BIN)/python -m bench.pretrained
 	$(BIN)/python -m bench.scale
 	$(BIN)/python -m bench.scale --series 100000
