@@ -2,8 +2,8 @@
 
 42 of the loop detectors of Los Angeles, an hour ahead in steps of five minutes, from the last eight origins
 of the panel that presets may be tuned on (`bench.panels.loops`). Every origin is forecast with `closed_form`
-and reconciled with the errors of the ten origins before it, an hour apart. Figures are the mean WIS over that of
-the forecasts as they were, and how much of the outcomes the total's 80 % interval holds.
+and reconciled with the errors of the ten origins before it, an hour apart. Figures are the mean WIS over
+that of the forecasts as they were, and how much of the outcomes the total's 80 % interval holds.
 """
 
 from __future__ import annotations
