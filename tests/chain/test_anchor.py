@@ -165,8 +165,9 @@ def test_a_fork_is_refused_by_us_and_by_the_contract(
         cheating = port.anchor(fork.folder)
         with pytest.raises(
             Refused, match=r"holds another history of example.com/log: its root of 15 entries"
-        ):
+        ) as refused:
             cheating.submit(fork.signed)
+        assert refused.value.code == "fork"
         head = read_checkpoint(fork.signed)
         for proof in ([], list(fork.consistency(15))):
             data = contract.anchor_call(log.origin, 20, head.root, proof)
@@ -180,12 +181,15 @@ def test_a_fork_is_refused_by_us_and_by_the_contract(
             send(port.anvil.node, port.account, port.contract, data, CHAIN_ID, anchor.max_fee)
 
 
-def test_a_copy_that_is_older_than_what_the_contract_holds_is_refused(anchor: ChainAnchor, log: Log) -> None:
+def test_a_checkpoint_that_the_log_has_outgrown_at_the_contract_is_refused_and_no_fork(
+    anchor: ChainAnchor, log: Log
+) -> None:
     old = log.signed
     log.append([b"one more"])
     anchor.submit(log.signed)
-    with pytest.raises(Refused, match=r"holds 16 entries of example.com/log, more than these 15"):
+    with pytest.raises(Refused, match=r"holds 16 entries of example.com/log, more than these 15") as refused:
         anchor.submit(old)
+    assert refused.value.code == ""
 
 
 def test_threat_20_a_name_is_claimed_once_and_only_its_owner_anchors_under_it(

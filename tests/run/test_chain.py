@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from foreseal.errors import KeyMissing, SettingsError
 from foreseal.run import Project
 from foreseal.run.anchoring import BLOCKS, anchor_log, believed_chain
 from foreseal.run.anvil import CHAIN_ID, Anvil
+from foreseal.run.witnessing import adopt
 from foreseal.seal.anchor import CHAIN_NOT_CHECKED
 from foreseal.settings import load
 from tests.conftest import require
@@ -45,6 +48,57 @@ def with_chain(project: Project, url: str, contract: str = "") -> Project:
     lines.append(f'chain = {{ rpc = "{url}", chain_id = {CHAIN_ID}, contract = "{contract}" }}')
     toml.write_text("\n".join(lines) + "\n")
     return Project.open(project.folder)
+
+
+def claimed(project: Project, anvil: Anvil, cli: Cli) -> Project:
+    """The project with a contract of its own on the chain, where its name is claimed."""
+    project, here = with_chain(project, anvil.url), ("-C", project.folder)
+    anvil.fund(str(cli("seal", "account", *here)[1]["address"]))
+    project = with_chain(project, anvil.url, str(cli("seal", "deploy", *here)[1]["contract"]))
+    assert cli("seal", "claim", *here)[0] == 0
+    return project
+
+
+def sealed_more(project: Project, cli: Cli, *models: str) -> tuple[int, dict[str, object]]:
+    """What a run says after other models have been sealed; the outbox is lost, so that it anchors at once."""
+    toml = project.folder / "foreseal.toml"
+    for model in models:
+        toml.write_text(re.sub('"drift", "[^"]+"', f'"drift", "{model}"', toml.read_text()))
+        go(Project.open(project.folder))
+        for file in (project.folder / "store").glob("anchors.db*"):
+            file.unlink()
+    return cli("run", "-C", project.folder, "--no-report")
+
+
+def test_a_run_exits_with_1_where_the_contract_holds_another_history_or_more_of_this_one(
+    make: Make, anvil: Anvil, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = claimed(make(last="2024-02-01"), anvil, cli)
+    go(project)
+    held = project.reader().signed
+    copy = Project.open(shutil.copytree(project.folder, tmp_path / "copy"))
+    code, done = sealed_more(project, cli, "seasonal_naive(24)", "seasonal_naive(48)")
+    assert code == 0
+    assert [each["forked"] for each in done["anchored"]] == [False]
+
+    monkeypatch.setenv("FORESEAL_STATE", str(tmp_path / "elsewhere"))
+    adopt(copy, held)
+    size = project.reader().size
+    for models, why in (
+        (["seasonal_naive(72)"], f"holds {size} entries of {project.settings.seal.origin}, more than these"),
+        (
+            ["seasonal_naive(96)", "seasonal_naive(120)"],
+            f"its root of {size} entries is not that of this log",
+        ),
+    ):
+        code, done = sealed_more(copy, cli, *models)
+        (said,) = done["anchored"]
+        assert code == 1
+        assert said["forked"]
+        assert why in str(said["why"])
+    with pytest.raises(SystemExit) as stop:
+        main(["run", "-C", str(copy.folder), "--no-report", "--watch"])
+    assert stop.value.code == 1
 
 
 def test_a_project_makes_an_account_deploys_claims_and_has_its_log_anchored(

@@ -31,8 +31,8 @@ from foreseal.options import build
 from foreseal.seal.anchor import CHAIN, MAX_TOKEN, Attestation, Place, Status, token_path
 from foreseal.seal.checkpoint import Checkpoint, read_checkpoint
 from foreseal.seal.disk import is_temporary, read_file, remove_files, write_file
-from foreseal.seal.note import parse_note
-from foreseal.seal.reader import LogReader
+from foreseal.seal.note import MAX_NOTE, parse_note
+from foreseal.seal.reader import CHECKPOINT, LogReader
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -43,6 +43,7 @@ GWEI = 10**9
 
 _WHERE = "chain in [seal]"
 _NONE = bytes(32)
+_FORK = "This copy is old, or its key signs elsewhere, too. Find the newest copy."
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,18 +197,27 @@ class ChainAnchor:
                 f"{head.origin} belongs to {held.owner} at {where}, not to {account}.",
                 hint="Use the account that claimed it, or a contract of your own.",
             )
-        if held.size > head.size:
-            raise Refused(f"{where} holds {held.size} entries of {head.origin}, more than these {head.size}.")
         if not held.size:
             return []
-        reader = LogReader(self.log, head, signed)
+        # What waited to be anchored may be behind what the contract holds; the log itself never is.
+        newest = read_file(self.log / CHECKPOINT, MAX_NOTE)
+        reader = LogReader(self.log, read_checkpoint(newest), newest)
+        if held.size > reader.size:
+            raise Refused(
+                f"{where} holds {held.size} entries of {head.origin}, more than these {reader.size}.",
+                hint=_FORK,
+                code="fork",
+            )
         if self._root(head.origin, held.size) != reader.root_at(held.size):
             raise Refused(
                 f"{where} holds another history of {head.origin}: its root of {held.size} entries is not "
                 "that of this log.",
-                hint="This copy is old, or its key signs elsewhere, too. Find the newest copy.",
+                hint=_FORK,
+                code="fork",
             )
-        return list(reader.consistency(held.size)) if held.proven else []
+        if held.size > head.size:
+            raise Refused(f"{where} holds {held.size} entries of {head.origin}, more than these {head.size}.")
+        return list(LogReader(self.log, head, signed).consistency(held.size)) if held.proven else []
 
     def _record(self, sent: Reference) -> bytes:
         """The proof from the block of the transaction, or, where that is not to be had, from a final one."""

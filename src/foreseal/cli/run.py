@@ -21,7 +21,8 @@ def command(folder: str, watch: bool, report: bool, trust_clock: bool, as_json: 
     What a model or policy could not do is listed, the rest is done, and the exit code is 1. Nothing is sealed
     where witnesses hold another history of the log, or the machine's clock lies before its newest entry or is
     far from that of the witnesses; and where nobody confirms the clock, many cutoffs that were all missed are
-    not settled.
+    not settled. Where a contract refuses the log, for it holds another history, the exit code is 1, too, and
+    `--watch` ends.
     """
     from foreseal.cli.summary import (
         said_done,
@@ -52,7 +53,9 @@ def command(folder: str, watch: bool, report: bool, trust_clock: bool, as_json: 
             missed = plural(done.missed, "cutoff")
             terminal.say(f"Missed: {missed} whose deadline had passed.", style="yellow")
         for each in done.anchored:
-            terminal.say(str(each), style=None if each.well else "yellow")
+            terminal.say(str(each), style=None if each.well else "bold red" if each.forked else "yellow")
+        forked = session.witnessed is not None and session.witnessed.forked
+        forked = forked or any(each.forked for each in done.anchored)
         records = show_records(terminal, project)
         caught_up = session.witnessed is not None and session.witnessed.met
         if not done.nothing or caught_up:
@@ -61,7 +64,7 @@ def command(folder: str, watch: bool, report: bool, trust_clock: bool, as_json: 
             from foreseal.cli.report import write_report
 
             terminal.say(f"Report: {write_report(project)}")
-        if not watch:
+        if forked or not watch:
             break
         if following is None:
             terminal.say("All declared cutoffs are settled.")
@@ -83,7 +86,7 @@ def command(folder: str, watch: bool, report: bool, trust_clock: bool, as_json: 
             "records": records,
         }
     )
-    return 1 if done.failures or (session.witnessed and session.witnessed.forked) else 0
+    return 1 if done.failures or forked else 0
 
 
 def _sleep_until(instant: float) -> None:

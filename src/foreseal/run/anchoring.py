@@ -30,13 +30,17 @@ BLOCKS = "blocks.txt"
 
 @dataclass(frozen=True, slots=True)
 class Anchored:
-    """What has become of one checkpoint at one anchor. ``why``: what is wrong, if anything."""
+    """What has become of one checkpoint at one anchor. ``why``: what is wrong, if anything.
+
+    ``forked``: the anchor refuses it, for it holds another history of this log, or more of it.
+    """
 
     anchor: str
     size: int
     stage: str
     at: datetime | None = None
     why: str = ""
+    forked: bool = False
 
     @property
     def well(self) -> bool:
@@ -50,11 +54,23 @@ class Anchored:
             return f"{what} existed at {format_instant(self.at)}{final}"
         if self.well:
             return f"{what} are on their way"
+        if self.forked:
+            return (
+                f"{what} are refused: {self.why} This copy is old, or its key signs elsewhere, too. "
+                "Seal nothing more here, and find the newest copy."
+            )
         return f"{what} are not attested yet: {self.why} It is tried again."
 
     def as_dict(self) -> dict[str, Any]:
         at = None if self.at is None else format_instant(self.at)
-        return {"anchor": self.anchor, "size": self.size, "stage": self.stage, "at": at, "why": self.why}
+        return {
+            "anchor": self.anchor,
+            "size": self.size,
+            "stage": self.stage,
+            "at": at,
+            "why": self.why,
+            "forked": self.forked,
+        }
 
 
 def anchor_log(project: Project, log: LogReader, *, at_once: bool = False) -> list[Anchored]:
@@ -151,4 +167,4 @@ def _outbox(project: Project, name: str) -> Outbox:
 
 
 def _said(name: str, parcel: Parcel) -> Anchored:
-    return Anchored(name, parcel.size, parcel.stage, parcel.at, parcel.says)
+    return Anchored(name, parcel.size, parcel.stage, parcel.at, parcel.says, parcel.forked)

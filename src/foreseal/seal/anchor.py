@@ -69,7 +69,8 @@ class Anchor(Protocol):
         """Send a signed checkpoint; returns the reference by which it is known from now on.
 
         It is called again with the same bytes where a crash or an error came between, and must then be
-        harmless: what is attested already should be found, not made twice.
+        harmless: what is attested already should be found, not made twice. Where the anchor holds another
+        history of the log, or more of it, it raises a `ProofError` with the code ``fork``.
         """
         ...
 

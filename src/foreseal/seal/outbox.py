@@ -27,6 +27,8 @@ from foreseal.seal.disk import make_folder, sync_folder
 
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
+FORK = "fork"
+"""The code of the `ProofError` by which an anchor says that it holds another history, or more of this one."""
 
 Stage = Literal["queued", "pending", "included", "final"]
 
@@ -38,7 +40,11 @@ _COLUMNS = "origin, size, checkpoint, made, stage, reference, at, tries, retry, 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A checkpoint on its way. ``says`` is what the anchor last said where it did not do what was asked."""
+    """A checkpoint on its way. ``says`` is what the anchor last said where it did not do what was asked.
+
+    ``forked``: it has just refused, for it holds another history of this log, or more of it. That is not
+    written down, for it is asked again.
+    """
 
     origin: str
     size: int
@@ -50,6 +56,7 @@ class Parcel:
     at: datetime | None = None
     tries: int = 0
     says: str = ""
+    forked: bool = False
 
     @property
     def open(self) -> bool:
@@ -232,7 +239,8 @@ def _submit(anchor: Anchor, parcel: Parcel, clock: Callable[[], datetime]) -> Pa
     try:
         reference = anchor.submit(parcel.checkpoint)
     except ForesealError as error:
-        return failed(parcel, error.message, clock())
+        refused = failed(parcel, error.message, clock())
+        return replace(refused, forked=isinstance(error, ProofError) and error.code == FORK)
     return sent(parcel, reference, clock())
 
 
