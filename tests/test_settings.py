@@ -6,7 +6,9 @@ import itertools
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 from foreseal import settings
@@ -59,6 +61,41 @@ def test_hourly_cutoffs_are_an_hour_apart_across_a_clock_change() -> None:
     found = parse(text).targets["volume_24h"].cutoffs.instants("America/Chicago")
     assert len(found) == 25
     assert {b - a for a, b in itertools.pairwise(found)} == {timedelta(hours=1)}
+
+
+@pytest.mark.parametrize("days", [["wed"], ["mon", "tue", "wed", "thu", "fri"], ["sun", "mon"]])
+def test_weekdays_and_holidays_leave_the_days_that_numpy_calls_business_days(days: list[str]) -> None:
+    holidays = ["2018-09-03", "2018-09-05", "2018-08-12"]
+    text = TRAFFIC.replace(
+        'every = "1d", at = "00:00"',
+        f'every = "1d", at = "20:00", weekdays = {days}, holidays = [{", ".join(holidays)}]',
+    )
+    found = parse(text).targets["volume_24h"].cutoffs.instants("America/Chicago")
+    every = np.arange("2018-08-01", "2018-09-30", dtype="datetime64[D]")
+    mask = " ".join(day.title() for day in days)
+    expected = every[np.is_busday(every, weekmask=mask, holidays=holidays)]
+    local = [each.astimezone(ZoneInfo("America/Chicago")) for each in found]
+    assert [str(each.date()) for each in local] == [str(each) for each in expected]
+    assert {each.hour for each in local} == {20}, "it is the local day that counts: in UTC it is the next"
+
+
+@pytest.mark.parametrize(
+    ("days", "message"),
+    [
+        ('weekdays = ["Wed"]', "no list of mon, tue"),
+        ('weekdays = "wed"', "no list of mon, tue"),
+        ('weekdays = ["wed", "wed"]', "each at most once"),
+        ("weekdays = []", "no list of mon, tue"),
+        ('holidays = ["2018-08-01"]', "is not a date"),
+        ('start = 2018-08-01, every = "7d", weekdays = ["thu"]', "has no cutoff"),
+    ],
+)
+def test_weekdays_that_are_none_or_leave_nothing_are_refused(days: str, message: str) -> None:
+    text = TRAFFIC.replace('every = "1d", at = "00:00"', f'at = "00:00", {days}')
+    if "start" in days:
+        text = text.replace("cutoffs = { start = 2018-08-01, ", "cutoffs = { ")
+    with pytest.raises(SettingsError, match=message):
+        parse(text)
 
 
 @pytest.mark.parametrize(

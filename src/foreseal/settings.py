@@ -317,6 +317,7 @@ def _check_references(settings: Settings) -> None:
                 hint='Say when its values became known: known_at = { delay = "1h" } or { column = "..." }',
             )
         cases = settings.datasets[target.dataset].kind == "cases"
+        target.cutoffs.refuse_none(settings.project.timezone, where)
         if settings.clock.mode == "live":
             refuse_hindsight(target, settings.project.timezone, where, cases=cases)
         if cases == (target.rule == "wis"):

@@ -21,6 +21,7 @@ PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 MAX_CUTOFFS = 100_000
 MAX_HORIZON = 100_000
 RULES = ("wis", "brier", "log")
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def _freq(value: Any) -> Frequency:
@@ -35,6 +36,13 @@ def _day(value: Any) -> date:
     if not YEARS[0] <= value.year < YEARS[1]:
         raise ValueError(f"{value} does not lie between the years {YEARS[0]} and {YEARS[1]}")
     return value
+
+
+def _weekdays(value: Any) -> tuple[str, ...]:
+    names = tuple(value) if isinstance(value, list | tuple) else ()
+    if not names or len({*names}) < len(names) or not {*names} <= {*WEEKDAYS}:
+        raise ValueError(f"{value!r} is no list of {', '.join(WEEKDAYS)}, each at most once")
+    return names
 
 
 def _clock_time(value: Any) -> time:
@@ -69,12 +77,18 @@ def _groups(value: Any) -> dict[str, tuple[float, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Cutoffs:
-    """``cutoffs = { start, end, every, at }``: local dates and time of day in the project's time zone."""
+    """``cutoffs = { start, end, every, at, weekdays, holidays }``, in the project's time zone.
+
+    Local dates and time of day. ``weekdays`` are the days on which there are any (every day if empty), and
+    ``holidays`` are dates on which there are none.
+    """
 
     start: date = field(metadata={"convert": _day})
     end: date = field(metadata={"convert": _day})
     every: timedelta = field(default=timedelta(days=1), metadata={"convert": span})
     at: time = field(default=time(0), metadata={"convert": _clock_time})
+    weekdays: tuple[str, ...] = field(default=(), metadata={"convert": _weekdays})
+    holidays: tuple[date, ...] = field(default=(), metadata={"convert": lambda v: tuple(map(_day, v))})
 
     def __post_init__(self) -> None:
         if self.end < self.start:
@@ -95,8 +109,24 @@ class Cutoffs:
             local = first + k * self.every if daily else first.astimezone(UTC) + k * self.every
             if local.astimezone(UTC) > last.astimezone(UTC):
                 break
-            found.append(local.astimezone(UTC))
+            if self._asks(local.astimezone(zone).date()):
+                found.append(local.astimezone(UTC))
         return tuple(found)
+
+    def _asks(self, day: date) -> bool:
+        """Whether a day may have cutoffs."""
+        if self.weekdays and WEEKDAYS[day.weekday()] not in self.weekdays:
+            return False
+        return day not in self.holidays
+
+    def refuse_none(self, timezone: str, where: str) -> None:
+        """Raise `SettingsError` if weekdays and holidays leave no cutoff."""
+        if (self.weekdays or self.holidays) and not self.instants(timezone):
+            raise SettingsError(
+                f"{where} has no cutoff: none of those from {self.start} to {self.end} falls on a day that "
+                "weekdays and holidays allow.",
+                hint='With weekdays, let the schedule look at every day: every = "1d".',
+            )
 
 
 @dataclass(frozen=True, slots=True)
