@@ -75,7 +75,7 @@ def test_a_live_project_says_that_no_one_attested_its_time(report: ReportData) -
 
 def test_every_figure_has_its_table(html: str) -> None:
     page = Page(html)
-    assert html.count("data-figure>") == html.count("Table behind this figure") == 9
+    assert html.count("data-figure>") == html.count("Table behind this figure") == 10
     assert len(page.ids) == len(set(page.ids))
     assert "Table behind this figure (720 rows)" in page.text
 

@@ -63,7 +63,7 @@ def visit(browser: Any) -> Iterator[Visit]:
 def test_every_figure_is_drawn_from_the_file_alone(visit: Visit, tmp_path: Path, lang: str) -> None:
     visit.open(tmp_path / "report.html", render_report(make_report(), lang=lang))
     plots = visit.page.locator(".plot")
-    assert plots.count() == 9
+    assert plots.count() == 10
     for k in range(6):
         plots.nth(k).locator("canvas").first.wait_for(state="visible")
     assert visit.requests == [(tmp_path / "report.html").as_uri()]

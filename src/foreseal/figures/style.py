@@ -33,6 +33,10 @@ GRID = "#8a8d93"
 HEIGHT = 340
 SQUARE = 460
 FONT = "system-ui, sans-serif"
+TELEPHONE = 320
+"""Pixels that a figure has on a narrow page."""
+
+_ITEM, _NARROW, _WIDE = 42, 7, 13
 
 
 def english(text: str) -> str:
@@ -111,12 +115,17 @@ def new_figure(
 
 
 def add_legend(fig: bokeh.plotting.figure, items: Sequence[tuple[str, Sequence[Any]]]) -> None:
-    """A legend above the figure; a click hides what it names."""
+    """A legend above the figure, in columns where a telephone has no room for one row; a click hides what it
+    names."""
     from bokeh.models import Legend, LegendItem
+
+    widths = [_ITEM + sum(_WIDE if ord(each) > 0x2E7F else _NARROW for each in label) for label, _ in items]
+    fits = max(1, int(TELEPHONE // max(widths, default=1)))
 
     legend = Legend(
         items=[LegendItem(label=label, renderers=list(glyphs)) for label, glyphs in items],
         orientation="horizontal",
+        ncols="auto" if sum(widths) <= TELEPHONE else fits,
         location="top_left",
         click_policy="hide",
         background_fill_alpha=0,

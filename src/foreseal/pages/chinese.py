@@ -67,9 +67,54 @@ CHINESE: Mapping[str, str] = {
     "Forecasts and outcomes: {id}": "预测与结果：{id}",
     "What was forecast and what came. Shaded: central intervals; each step shows the forecast with the "
     "latest cutoff before it.": "预测与实际结果。阴影为中心区间；每一步显示截止时刻最近的一次预测。",
-    "{n} of {total} series are drawn.": "共 {total} 个序列，图中画出 {n} 个。",
+    "{n} of {total} series are drawn: {which}.": "共 {total} 个序列，图中画出 {n} 个：{which}。",
+    "largest": "最大",
+    "best skill": "技巧得分最高",
+    "median skill": "技巧得分居中",
+    "worst skill": "技巧得分最低",
     "Only the latest {n} steps are drawn.": "图中只画出最近 {n} 步。",
     "Table behind this figure ({n} rows)": "图形所用的数据表（{n} 行）",
+    # All series, pyramids, places in distributions
+    "All series": "全部序列",
+    "Skill of each series against {baseline}: one minus the ratio of the mean scores, above zero where the "
+    "forecast was better. Of few outcomes it says little.": (
+        "各序列相对基准 {baseline} 的技巧得分：一减平均得分之比，大于零表示预测更好。"
+        "结果很少时，它说明不了什么。"
+    ),
+    "{n} of {total} series were forecast better than by the baseline.": (
+        "{total} 个序列中有 {n} 个的预测优于基准。"
+    ),
+    "The table lists the largest {n}.": "表中列出最大的 {n} 个。",
+    "series": "序列",
+    "series, by skill": "序列（按技巧得分排序）",
+    "mean size": "平均大小",
+    "skill": "技巧得分",
+    "within the {level} interval": "落在 {level} 区间内",
+    "drawn above": "上文已画出",
+    "Age pyramid": "人口金字塔",
+    "Forecast of {cutoff} for {time}: bars to the lower bound of the central {level} interval, darker the "
+    "interval, a line at the median, a diamond at the outcome.": (
+        "{cutoff} 对 {time} 的预测：浅色条至中心 {level} 区间的下限，深色为该区间，短线为中位数，菱形为结果。"
+    ),
+    "{n} of {total} groups came within it.": "{total} 组中有 {n} 组落在区间内。",
+    "sex": "性别",
+    "age": "年龄",
+    "age, from": "年龄（起）",
+    "people": "人数",
+    "interval": "区间",
+    "PIT histogram": "概率积分变换直方图",
+    "Where outcomes fell in their forecast distributions, as in the rank histogram of an ensemble. Flat is "
+    "calibrated; high at both ends, the intervals are too narrow; high in the middle, too wide; a slope is a "
+    "bias. By chance, bars lie in the grey band in 95 of 100 records of outcomes that do not depend on each "
+    "other.": (
+        "结果落在其预测分布中的位置，如同集合预报的秩直方图。平坦即校准良好；两端高，区间过窄；中间高，区间过宽；"
+        "倾斜则有偏差。若各结果互不相关，100 份记录中有 95 份的条形会因偶然落在灰色带内。"
+    ),
+    "place in the forecast distribution": "在预测分布中的位置",
+    "density of outcomes": "结果的密度",
+    "share of outcomes": "结果所占份额",
+    "by chance above": "偶然性下限",
+    "by chance": "偶然范围",
     "Calibration": "校准",
     "How often the outcome was at or below each quantile. On the diagonal, the forecaster's probabilities "
     "meant what they said.": "结果不高于各分位数的频率。落在对角线上，说明预测的概率名副其实。",

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 
-from foreseal.figures.calibration import calibration_figure, calibration_table
-from foreseal.figures.fan import fan_figure, fan_table
 from foreseal.figures.regret import regret_figure, regret_table
 from foreseal.figures.reliability import reliability_figure, reliability_table
 from foreseal.figures.skill import skill_figure, skill_table
@@ -19,8 +16,8 @@ from foreseal.figures.style import unit_label
 from foreseal.pages.cases import case_exhibits
 from foreseal.pages.embed import figure_json
 from foreseal.pages.numbers import local_time, number, percent
+from foreseal.pages.series import series_exhibits
 from foreseal.pages.survival import survival_exhibits
-from foreseal.records import quantile_column
 
 if TYPE_CHECKING:
     from foreseal.pages.report import DecisionReport, TargetReport
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
 Columns: TypeAlias = dict[str, tuple[str, Callable[[Any], str]]]
 """What a table shows: column of the frame -> heading and how a value is written."""
 
-MAX_SERIES = 3
-MAX_STEPS = 2000
 MAX_COLUMNS = 12
 
 
@@ -67,7 +62,7 @@ class Studio:
         elif report.target.kind == "cases":
             found = [*self._reliability(report, key), *case_exhibits(self, report, key)]
         else:
-            found = [*self._fans(report, key), *self._calibration(report, key)]
+            found = series_exhibits(self, report, key)
         return [*found, *self._skill(report, key)] if report.record.settled else found
 
     def decision(self, report: DecisionReport, key: str) -> list[Exhibit]:
@@ -78,7 +73,7 @@ class Studio:
         words, unit = self.words, unit_label(report.cost_unit)
         others = [name for name in table.columns if name.startswith("saved ")]
         columns: Columns = {
-            "cutoff": (words("cutoff"), self._time),
+            "cutoff": (words("cutoff"), self.time),
             "chosen": (words("chosen"), str),
             "cost": (_united(words("cost"), unit), _decimals(2)),
             "regret": (_united(words("regret"), unit), _decimals(2)),
@@ -100,66 +95,6 @@ class Studio:
                 figure=lambda: regret_figure(
                     table, unit=report.cost_unit, timezone=self.timezone, say=self.words
                 ),
-            )
-        ]
-
-    def _fans(self, report: TargetReport, key: str) -> list[Exhibit]:
-        words, target = self.words, report.target
-        ids = report.forecasts["unique_id"].unique().sort().to_list()
-        digits = _decimals(target.decimals)
-        columns: Columns = {"ds": (words("time"), self._time), "cutoff": (words("cutoff"), self._time)}
-        columns |= {quantile_column(p): (quantile_column(p), digits) for p in target.quantiles}
-        columns |= {"y": (_united(words("outcome"), unit_label(target.unit)), digits)}
-        made = []
-        for position, unique_id in enumerate(ids[:MAX_SERIES]):
-            table = fan_table(report.forecasts, report.outcomes, unique_id).tail(MAX_STEPS)
-            caption = words(
-                "What was forecast and what came. Shaded: central intervals; each step shows the forecast "
-                "with the latest cutoff before it."
-            )
-            if len(ids) > MAX_SERIES:
-                caption += " " + words("{n} of {total} series are drawn.", n=MAX_SERIES, total=len(ids))
-            if table.height == MAX_STEPS:
-                caption += " " + words("Only the latest {n} steps are drawn.", n=MAX_STEPS)
-            made.append(
-                self.exhibit(
-                    key=f"{key}-fan-{position}",
-                    title=words("Forecasts and outcomes: {id}", id=unique_id),
-                    caption=caption,
-                    table=table,
-                    columns=columns,
-                    figure=partial(
-                        fan_figure,
-                        table,
-                        target.quantiles,
-                        unit=target.unit,
-                        timezone=self.timezone,
-                        say=words,
-                    ),
-                )
-            )
-        return made
-
-    def _calibration(self, report: TargetReport, key: str) -> list[Exhibit]:
-        words = self.words
-        table = calibration_table(report.forecasts, report.outcomes, report.target.quantiles)
-        if not table["n"].sum():
-            return []
-        return [
-            self.exhibit(
-                key=f"{key}-calibration",
-                title=words("Calibration"),
-                caption=words(
-                    "How often the outcome was at or below each quantile. On the diagonal, the forecaster's "
-                    "probabilities meant what they said."
-                ),
-                table=table,
-                columns={
-                    "level": (words("quantile level"), "{:g}".format),
-                    "below": (words("share of outcomes at or below"), percent),
-                    "n": (words("outcomes"), _decimals(0)),
-                },
-                figure=lambda: calibration_figure(table, say=words),
             )
         ]
 
@@ -203,7 +138,7 @@ class Studio:
                 ),
                 table=table,
                 columns={
-                    "cutoff": (words("cutoff"), self._time),
+                    "cutoff": (words("cutoff"), self.time),
                     "status": (words("status"), words),
                     "n": (words("values"), _decimals(0)),
                     "mean": (_united(words("score"), unit_label(unit)), digits),
@@ -238,7 +173,8 @@ class Studio:
         drawn = figure_json(figure(), key) if figure and self.draw else ""
         return Exhibit(key, title, caption, header, rows, drawn, bare=figure is None)
 
-    def _time(self, instant: datetime | None) -> str:
+    def time(self, instant: datetime | None) -> str:
+        """An instant in the page's time zone."""
         return local_time(instant, self.timezone)
 
 

@@ -87,6 +87,7 @@ def _target(results: Results, store: Store, target: Target, forecaster: str) -> 
         outcomes=results.outcomes(target),
         ran=sealed[-1].body["ran"] if sealed else {},
         groups=_groups(results.project, store, target),
+        baseline=results.forecasts(target, "baseline") if target.kind == "series" else pl.DataFrame(),
         **_acts(results, target),
     )
 

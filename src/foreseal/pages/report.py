@@ -46,9 +46,10 @@ class TargetReport:
     """One forecaster's record on one target.
 
     For series ``forecasts`` has ``unique_id, ds, cutoff`` and the quantile columns, ``outcomes`` has
-    ``unique_id, ds, cutoff, y``. For cases they have ``case_id, cutoff, p`` and ``case_id, cutoff, y``.
-    ``ran`` says what ran at the latest cutoff. Of cases, ``groups`` has ``case_id, feature, group`` to be
-    compared, and ``acts`` ``case_id, cutoff, act``: what was decided, of which ``act`` is looked at.
+    ``unique_id, ds, cutoff, y``, and ``baseline`` is like ``forecasts``, the baseline's. For cases they have
+    ``case_id, cutoff, p`` and ``case_id, cutoff, y``. ``ran`` says what ran at the latest cutoff. Of cases,
+    ``groups`` has ``case_id, feature, group`` to be compared, and ``acts`` ``case_id, cutoff, act``: what was
+    decided, of which ``act`` is looked at.
     """
 
     target: Target
@@ -59,6 +60,7 @@ class TargetReport:
     groups: pl.DataFrame = field(default_factory=pl.DataFrame)
     acts: pl.DataFrame = field(default_factory=pl.DataFrame)
     act: str = ""
+    baseline: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 @dataclass(frozen=True, slots=True)
