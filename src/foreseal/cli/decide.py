@@ -25,7 +25,7 @@ def _show_case(terminal: Terminal, project: Project, decided: Decided, case: str
         stated = {each.key: str(each.value) for each in decided.options[decided.chosen]}
         if case not in stated:
             raise UsageError(
-                f"{decided.name} {decided.seq} decides nothing about {case!r}.",
+                f"{decided.name} {decided.seq} decides nothing about this case.",
                 hint="Give the pseudonym, or the id as the source writes it.",
             )
         key = reasons.PREFIX + case

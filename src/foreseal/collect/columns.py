@@ -71,10 +71,15 @@ class Columns:
             )
         return found
 
-    def name_of(self, path: Path, context: Context) -> str:
-        """A file as messages call it: from the project's folder, if it lies there."""
-        folder = context.folder
-        return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+    def named(self, context: Context) -> Iterator[tuple[Path, str]]:
+        """The files, and what messages call them: by the path from the project's folder, if they lie there.
+
+        Where people are told of, files that a pattern has matched go by their number, in the order of names.
+        """
+        folder, hidden = context.folder, context.private and "*" in Path(self.path).name
+        for number, path in enumerate(self.files(context), 1):
+            shown = path.relative_to(folder) if path.is_relative_to(folder) else path
+            yield path, f"{self.path}, file {number}" if hidden else shown.as_posix()
 
     def batches(
         self, table: pl.DataFrame, row: pl.Series, context: Context, file: str, decimal: str = "."
@@ -207,6 +212,8 @@ class _Reader:
                 near = difflib.get_close_matches(name, self.table.columns, n=3, cutoff=0.5)
                 has = ", ".join(self.table.columns[:20])
                 hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"It has: {has}."
+                if self.context.private:  # a file without a header has a person there
+                    hint = "Does its first line name the columns?"
                 raise DataError(f"{self.file} has no column {name!r}, which is its {what!r}.", hint=hint)
 
     def split(

@@ -15,7 +15,7 @@ import polars as pl
 from foreseal.collect.columns import Columns
 from foreseal.collect.salvage import salvage
 from foreseal.collect.source import Batch, Context
-from foreseal.errors import DataError
+from foreseal.errors import DataError, SetupError
 from foreseal.records import Rejected
 
 
@@ -31,8 +31,7 @@ class CsvSource(Columns):
     decimal: Literal[".", ","] = "."
 
     def read(self, context: Context) -> Iterator[Batch]:
-        for path in self.files(context):
-            name = self.name_of(path, context)
+        for path, name in self.named(context):
             table, line, bad = self._table(path, name)
             for batch in self.batches(table, line, context, name, self.decimal):
                 yield replace(batch, rejected=(*bad, *batch.rejected)) if bad else batch
@@ -75,7 +74,12 @@ class CsvSource(Columns):
 
     def _text(self, path: Path, name: str) -> bytes:
         """The file's text in UTF-8, without a byte order mark."""
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise SetupError(
+                f"{name}: {error.strerror}.", hint="See to the disk or the permissions."
+            ) from None
         if data.startswith(b"\x1f\x8b"):
             try:
                 data = gzip.decompress(data)

@@ -235,7 +235,7 @@ def _word(enclosing: str, member: str) -> _Check:
             return "no text"
         if cbv.full_word(enclosing, member, value) or (_URI.fullmatch(value) and not _OLD_CBV.match(value)):
             return ""
-        return f"{value[:60]!r} is not in the vocabulary"
+        return "not in the vocabulary"
 
     return checked
 

@@ -19,6 +19,11 @@ from foreseal.errors import DataError, DataWarning
 from foreseal.records import Rejected
 
 MONDAY = datetime(1970, 1, 5, tzinfo=EPOCH.tzinfo)
+SHOWN = (
+    *("type", "action", "eventTime", "eventTimeZoneOffset", "recordTime"),
+    *("bizStep", "bizLocation", "readPoint", "epcList", "quantityList"),
+)
+"""Members whose value is kept with an event that they had refused. Others may tell of people: parties do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +36,9 @@ class Events:
 
     An event counts once, however often it stands there, and not at all if it has been declared erroneous.
     Refused, by its number in the document: one that breaks a rule of the standard, happens after its document
-    was made, or names an unknown place, unknown goods or a negative quantity. A row's ``source`` is the
-    SHA-256 over the hashes of its events in ascending order, one a line; of one event, its hash.
+    was made, or names an unknown place, unknown goods or a negative quantity. Parties, documents and members
+    of other namespaces are not kept. A row's ``source`` is the SHA-256 over the hashes of its events in
+    ascending order, one a line; of one event, its hash.
     """
 
     path: str
@@ -71,7 +77,8 @@ class Events:
             if not why:
                 column, why = self._doubt(event, document, places, goods)
             if why:
-                value = str(event.get(column, ""))[:200] if isinstance(event, Mapping) else ""
+                shown = isinstance(event, Mapping) and column in SHOWN
+                value = str(event.get(column, ""))[:200] if shown else ""
                 rejected.append(Rejected(self.path, number, column, value, why))
                 continue
             name = epcis.event_id(event, document.context)

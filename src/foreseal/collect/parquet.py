@@ -17,11 +17,12 @@ class ParquetSource(Columns):
     """``source = "parquet"``; rows are numbered from 1."""
 
     def read(self, context: Context) -> Iterator[Batch]:
-        for path in self.files(context):
-            name = self.name_of(path, context)
+        for path, name in self.named(context):
             try:
                 table = pl.read_parquet(path, glob=False)
             except (pl.exceptions.PolarsError, OSError) as error:
+                if context.private:
+                    raise DataError(f"{name} cannot be read as Parquet.") from None
                 raise DataError(f"{name} cannot be read as Parquet: {error}") from error
             if table.is_empty():
                 raise DataError(f"{name} has 0 rows.")

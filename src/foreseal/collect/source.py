@@ -43,11 +43,16 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a source is told by the project: the folder that paths start from, the time zone (IANA) of
-    stamps without one, and when values become known."""
+    stamps without one, and when values become known.
+
+    ``private``: it is about people. Then no message, and no name of a file in a batch, may hold anything that
+    lies in a file or was found beside it: neither cells and headers, nor names that a pattern has matched.
+    """
 
     folder: Path = Path()
     timezone: str = "UTC"
     known_at: KnownAt = field(default_factory=KnownAt)
+    private: bool = False
 
 
 class Source(Protocol):
@@ -80,7 +85,7 @@ def open_source(dataset: Dataset, name: str = "") -> Source:
 
 def read(dataset: Dataset, folder: Path, timezone: str = "UTC", name: str = "") -> Iterator[Batch]:
     """All batches of a dataset; ``timezone`` is the project's, for stamps without one."""
-    context = Context(folder, dataset.timezone or timezone, dataset.known_at)
+    context = Context(folder, dataset.timezone or timezone, dataset.known_at, dataset.personal)
     return open_source(dataset, name).read(context)
 
 

@@ -72,7 +72,7 @@ def collect(project: Project, store: Store, name: str) -> Collected:
             labels=dict(getattr(source, "labels", None) or {}),
         )
     )
-    context = Context(project.folder, table.timezone or project.timezone, table.known_at)
+    context = Context(project.folder, table.timezone or project.timezone, table.known_at, table.personal)
     counts: Counter[str] = Counter()
     refused: dict[tuple[str, Rejected], None] = {}
     failure = ""

@@ -93,12 +93,12 @@ def check_erasures(project: Project, store: Store, history: History) -> str:
 
 def check_outside(project: Project, dataset: str) -> None:
     """Refuse personal data that lies in plain text in the project folder, of which backups are made."""
-    files = getattr(project.sources[dataset], "files", None)
+    named = getattr(project.sources[dataset], "named", None)
     inside = project.folder.resolve()
-    for path in files(_context(project, dataset)) if files else ():
+    for path, name in named(_context(project, dataset)) if named else ():
         if path.resolve().is_relative_to(inside):
             raise Refused(
-                f"{path} holds the personal dataset {dataset!r} in plain text inside the project folder.",
+                f"{name} holds the personal dataset {dataset!r} in plain text inside the project folder.",
                 hint="Move it to a folder outside, and give that as its path in foreseal.toml.",
             )
 
@@ -109,7 +109,7 @@ def _personal(store: Store) -> list[str]:
 
 def _context(project: Project, dataset: str) -> Context:
     table = project.settings.datasets[dataset]
-    return Context(project.folder, table.timezone or project.timezone, table.known_at)
+    return Context(project.folder, table.timezone or project.timezone, table.known_at, table.personal)
 
 
 def _named_in(project: Project, store: Store, dataset: str, case: str) -> tuple[str, ...] | None:

@@ -195,7 +195,7 @@ class Session:
         if case:
             if case not in Results(self.project, self.history).referred(decision):
                 raise UsageError(
-                    f"{name} {seq} does not refer the case {case} to a person.",
+                    f"{name} {seq} does not refer this case to a person.",
                     hint=f"`foreseal decide {name} {seq}` lists the cases that it does.",
                 )
             if (decision.leaf, case) in self.history.words:
