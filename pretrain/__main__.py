@@ -14,6 +14,7 @@ import dataclasses
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,21 +41,20 @@ def main(argv: list[str] | None = None) -> None:
 
     verb = verbs.add_parser("train", help="begin a run or go on with it; stop it at any time")
     verb.add_argument("folder", type=Path)
-    verb.add_argument("--until", type=int, default=100_000, help="batch at which to stop")
-    verb.add_argument("--seed", type=int, default=1)
+    verb.add_argument("--until", type=int, help="batch at which to stop (default 100000)")
+    verb.add_argument("--seed", type=int, help="of a new run (default 1)")
     verb.add_argument("--workers", type=int, default=1, help="processes that prepare batches")
     verb.add_argument("--save-every", type=float, default=180.0, help="seconds between checkpoints")
     verb.add_argument("--look-every", type=int, default=500, help="batches between log lines")
     verb.add_argument("--anneal", type=int, default=0, help="let the learning rate fall over so many batches")
     verb.add_argument(
-        "--without", default="", choices=("", *QUOTAS[64]), help="leave out one family of series"
+        "--without", choices=("", *QUOTAS[64]), help="leave out one family of series, in a new run"
     )
     verb.add_argument(
         "--width",
         type=float,
-        default=1.0,
         choices=(0.25, 0.5, 1.0, 1.5, 2.0),
-        help="widths of the network, as a factor",
+        help="widths of the network in a new run, as a factor",
     )
     verb.add_argument("--new-mix", action="store_true", help="go on although the generators have changed")
     verb.set_defaults(run=train)
@@ -95,24 +95,34 @@ def generate(arguments: argparse.Namespace) -> None:
 def train(arguments: argparse.Namespace) -> None:
     import torch
 
-    from pretrain import checkpoint
     from pretrain.training import Plan, Run
     from pretrain.training import train as go_on
 
     torch.set_num_threads(1)
     latest, annealed = arguments.folder / "latest.pt", arguments.folder / "annealed.pt"
-    name, until = "latest", arguments.until
+    asked = {name: getattr(arguments, name) for name in ("seed", "without", "width")}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    name, end = "latest", 100_000
     if arguments.anneal:
         name = "annealed"
-        state = checkpoint.load(annealed if annealed.exists() else latest)
-        plan = Plan(**state["plan"])
-        if not plan.anneal:
-            plan = dataclasses.replace(plan, anneal_from=state["number"], anneal=arguments.anneal)
-        run, until = Run.resume(state, plan, new_mix=arguments.new_mix), plan.anneal_from + plan.anneal
+        run = Run.resume(_state(annealed if annealed.exists() else latest), new_mix=arguments.new_mix)
+        if run.plan.anneal:
+            asked["anneal"] = arguments.anneal
+        else:
+            run.change(dataclasses.replace(run.plan, anneal_from=run.number, anneal=arguments.anneal))
+        end = run.plan.anneal_from + run.plan.anneal
     elif latest.exists():
-        run = Run.resume(checkpoint.load(latest), new_mix=arguments.new_mix)
+        run = Run.resume(_state(latest), new_mix=arguments.new_mix)
     else:
-        run = Run.start(Plan(seed=arguments.seed, without=arguments.without, width=arguments.width))
+        run = Run.start(Plan(**asked))
+    for field, value in asked.items():
+        if value != (own := getattr(run.plan, field)):
+            raise SystemExit(
+                f"The run in {arguments.folder} has {field} {own!r}, not {value!r}: leave --{field} out, or "
+                + ("remove annealed.pt and annealed.jsonl." if field == "anneal" else "begin another folder.")
+            )
+    until = end if arguments.until is None else arguments.until
+    until = min(until, end) if arguments.anneal else until
     go_on(run, arguments.folder, name, until, arguments.workers, arguments.save_every, arguments.look_every)
 
 
@@ -134,7 +144,7 @@ def export(arguments: argparse.Namespace) -> None:
     from pretrain.export import write
 
     torch.set_num_threads(1)
-    state = checkpoint.load(arguments.folder / f"{arguments.state}.pt")
+    state = _state(arguments.folder / f"{arguments.state}.pt")
     log = checkpoint.lines(arguments.folder / "latest.jsonl")
     if arguments.state == "annealed":
         # The annealing phase began from a checkpoint; what was logged after it belongs to a later state.
@@ -145,10 +155,17 @@ def export(arguments: argparse.Namespace) -> None:
 
 
 def _network(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
-    from pretrain import checkpoint
     from pretrain.training import Run
 
-    return Run.resume(checkpoint.load(arguments.folder / f"{arguments.state}.pt"), new_mix=True).average()
+    return Run.resume(_state(arguments.folder / f"{arguments.state}.pt"), new_mix=True).average()
+
+
+def _state(file: Path) -> dict[str, Any]:
+    from pretrain import checkpoint
+
+    if not file.exists():
+        raise SystemExit(f"There is no state {file}: python -m pretrain train {file.parent} makes one.")
+    return checkpoint.load(file)
 
 
 if __name__ == "__main__":

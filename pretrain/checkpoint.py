@@ -23,6 +23,9 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 def load(path: Path) -> dict[str, Any]:
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    if "plan" in state:
+        # Written before changes of plan were noted: the one plan it names says what its rates were.
+        state["plans"] = [[state.pop("plan"), 0]]
     return state
 
 

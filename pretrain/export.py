@@ -39,7 +39,7 @@ def write(
         "mixes": state["mixes"],
         "stage": state["stage"],
         "seed": run.plan.seed,
-        "plan": state["plan"],
+        "plans": state["plans"],
         "shape": state["shape"],
         "batches": run.number,
         "series": run.series,

@@ -71,14 +71,18 @@ class Run:
     """A network in training. ``number`` counts the batches that it has seen."""
 
     def __init__(self, plan: Plan, network: Network) -> None:
-        self.plan, self.network = plan, network
+        # Plans and versions of the generators, each with the batch after which it was in force.
+        self.plans, self.mixes = [(plan, 0)], [[VERSION, 0]]
+        self.network = network
         self.optimiser = torch.optim.AdamW(
             network.parameters(), lr=plan.rate, betas=(0.9, 0.98), weight_decay=plan.decay, fused=True
         )
         self.averaged = {name: value.detach().clone() for name, value in network.named_parameters()}
         self.number, self.cpu, self.series = 0, 0.0, 0
-        # Versions of the generators, each with the batch after which it was used.
-        self.mixes = [[VERSION, 0]]
+
+    @property
+    def plan(self) -> Plan:
+        return self.plans[-1][0]
 
     @classmethod
     def start(cls, plan: Plan) -> Run:
@@ -97,8 +101,8 @@ class Run:
         return cls(plan, network)
 
     @classmethod
-    def resume(cls, state: dict[str, Any], plan: Plan | None = None, *, new_mix: bool = False) -> Run:
-        """Take up a run, exactly as it was; with ``plan`` go on differently (an annealing phase).
+    def resume(cls, state: dict[str, Any], *, new_mix: bool = False) -> Run:
+        """Take up a run, exactly as it was.
 
         With ``new_mix`` other generators than those of the checkpoint are accepted and noted in ``mixes``.
         """
@@ -111,7 +115,9 @@ class Run:
                 f"The checkpoint was made with generators {state['mixes'][-1][0]}, these are {VERSION}. "
                 "Start a new run, or go on with the new mix: --new-mix."
             )
-        run = cls(plan or Plan(**state["plan"]), Network(Shape(**state["shape"])))
+        plans = [(Plan(**fields), first) for fields, first in state["plans"]]
+        run = cls(plans[-1][0], Network(Shape(**state["shape"])))
+        run.plans = plans
         run.network.load_state_dict(state["network"])
         run.optimiser.load_state_dict(state["optimiser"])
         run.averaged = {name: value.clone() for name, value in state["averaged"].items()}
@@ -122,9 +128,13 @@ class Run:
         torch.set_rng_state(state["random"])
         return run
 
+    def change(self, plan: Plan) -> None:
+        """Go on differently from here: an annealing phase, say."""
+        self.plans.append((plan, self.number))
+
     def state(self) -> dict[str, Any]:
         return {
-            "plan": asdict(self.plan),
+            "plans": [[asdict(plan), first] for plan, first in self.plans],
             "shape": self.network.shape.as_dict(),
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +15,15 @@ from tests.conftest import ROOT
 pytest.importorskip("torch", reason="needs the extra pretrain")
 import torch
 
-from pretrain import export
+from pretrain import checkpoint, export
 from pretrain.network import Network, Shape
+from pretrain.training import Plan, Run
 
 WEIGHTS = ROOT / "src/foreseal/predict/weights"
 GOLDEN = ROOT / "tests/predict/golden/compact.npz"
 
 
-def network() -> tuple[Network, dict[str, object]]:
+def network() -> tuple[Network, dict[str, Any]]:
     facts = json.loads((WEIGHTS / "compact.json").read_text(encoding="utf-8"))
     with np.load(WEIGHTS / "compact.npz") as arrays:
         state = {
@@ -50,6 +52,15 @@ def test_the_weights_are_the_ones_described() -> None:
     assert described == {name: value for name, value in facts.items() if name != "sha256"}
 
 
+def test_every_logged_rate_is_that_of_the_plan_in_force() -> None:
+    _, facts = network()
+    plans = [(Plan(**fields), first) for fields, first in facts["plans"]]
+    assert [first for _, first in plans] == sorted({first for _, first in plans})
+    for line in checkpoint.lines(WEIGHTS / "compact.jsonl"):
+        plan = [plan for plan, first in plans if first < line["batch"]][-1]
+        assert plan.rate_at(line["batch"]) == line["rate"], line["batch"]
+
+
 def test_the_golden_file_is_what_the_network_answers() -> None:
     made, _ = network()
     with np.load(GOLDEN) as golden, torch.no_grad():
@@ -60,24 +71,21 @@ def test_the_golden_file_is_what_the_network_answers() -> None:
             )
 
 
-def test_the_same_state_is_exported_as_the_same_bytes(
+def test_the_averaged_weights_are_exported_and_the_same_state_as_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pretrain.training import Plan, Run
-
     monkeypatch.setattr(export, "_onnx", lambda network, path, seed: None)
     torch.manual_seed(0)
     first = export.example(1, 64).inputs
     sizes = [first[name].shape[-1] for name in ("candidates", "local", "overall")]
-    state = Run(Plan(), Network(Shape(*sizes, width=16, feed=16, trunk=16, decoder=16, layers=1))).state()
-    one = [
-        p.read_bytes()
-        for p in export.write(state, [], tmp_path / "a", tmp_path / "a/g")
-        if p.suffix == ".npz"
-    ]
-    other = [
-        p.read_bytes()
-        for p in export.write(state, [], tmp_path / "b", tmp_path / "b/g")
-        if p.suffix == ".npz"
-    ]
-    assert one == other
+    run = Run(Plan(), Network(Shape(*sizes, width=16, feed=16, trunk=16, decoder=16, layers=1)))
+    run.averaged = {name: value + 0.5 for name, value in run.averaged.items()}
+    one, other = (
+        [p for p in export.write(run.state(), [], tmp_path / n, tmp_path / n / "g") if p.suffix == ".npz"]
+        for n in "ab"
+    )
+    assert [p.read_bytes() for p in one] == [p.read_bytes() for p in other]
+    with np.load(one[0]) as arrays:
+        assert set(run.averaged) < set(arrays.files)
+        for name, value in run.averaged.items():
+            np.testing.assert_array_equal(arrays[name], value.numpy())

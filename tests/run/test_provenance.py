@@ -53,7 +53,9 @@ def test_the_pretrained_models_weights_generators_seeds_and_log_are_sealed(
     assert parameters["pretrained.weights"] == facts["sha256"] == digest
     assert parameters["pretrained.training_log"] == log
     assert parameters["pretrained.seed"] == str(facts["seed"])
-    assert f"seed={facts['plan']['seed']}" in parameters["pretrained.plan"].split()
+    plans = parameters["pretrained.plans"].split("; ")
+    assert [plan.split(":")[0] for plan in plans] == [f"from batch {first}" for _, first in facts["plans"]]
+    assert f"seed={facts['seed']}" in plans[0].split()
     assert parameters["pretrained.batches"] == str(facts["batches"])
     assert parameters["pretrained.generators"].startswith("1 from batch 0")
     assert parameters["pretrained.stage"] == str(STAGE_VERSION)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -87,12 +87,11 @@ class Pretrained:
     def origin(self) -> dict[str, str]:
         """See `foreseal.predict.model.Trained`."""
         facts = load(self.weights).facts
-        plan = facts.get("plan", {})
         return self._ran() | {
             "seed": str(facts.get("seed", "")),
             "batches": str(facts.get("batches", "")),
             "series": str(facts.get("series", "")),
-            "plan": " ".join(f"{key}={plan[key]}" for key in sorted(plan)),
+            "plans": _told(facts.get("plans", [])),
             "training_log": str(facts.get("log_sha256", "")),
             "torch": str(facts.get("torch", "")),
         }
@@ -199,6 +198,18 @@ def _between(own: tuple[float, ...], levels: tuple[float, ...]) -> tuple[IntArra
     share = (wanted - at[low]) / (at[low + 1] - at[low])
     # The last of its own is reached as such.
     return np.where(share == 1.0, low + 1, low), np.where(share == 1.0, 0.0, share)
+
+
+def _told(plans: Sequence[tuple[Mapping[str, object], int]]) -> str:
+    """The plans of the training with the batch after which each was in force: the first as a whole, of the
+    others what changed."""
+    said: list[str] = []
+    before: Mapping[str, object] = {}
+    for plan, first in plans:
+        changed = [f"{key}={plan[key]}" for key in sorted(plan) if before.get(key) != plan[key]]
+        said.append(f"from batch {first}: {' '.join(changed)}")
+        before = plan
+    return "; ".join(said)
 
 
 def _share(error: FloatArray, other: FloatArray) -> FloatArray:
