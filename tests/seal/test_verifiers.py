@@ -50,8 +50,8 @@ LISTED = re.compile(
     "cutoffs settled, each score recomputed|forecasts due|of the baseline, over|"
     "receipts that prove entries of this log|files that are no part of evidence"
 )
-DEFAULT = {"receipts": 2000, "policies": 300, "archives": 150, "logs": 100}
-MANY = {"receipts": 62_000, "policies": 20_000, "archives": 10_000, "logs": 9000}
+DEFAULT = {"receipts": 2000, "policies": 300, "archives": 150, "logs": 100, "promises": 100}
+MANY = {"receipts": 62_000, "policies": 20_000, "archives": 10_000, "logs": 9000, "promises": 4000}
 
 
 def expected(vector: Vector) -> Answer:

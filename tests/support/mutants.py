@@ -11,7 +11,7 @@ from typing import Any
 
 import ledger as ledgers
 from forging import AUTHOR, KEYS, WITNESSES, Body, Forged, leaf, pack, sign_body
-from verdicts import KEY, OWN, STRICT, WITNESSED, live, plain, revoked
+from verdicts import KEY, OWN, STRICT, WITNESSED, agreed, live, partners, people, plain, revoked
 from verifiers import Case
 
 from foreseal.seal.keys import author_id, public_bytes
@@ -144,19 +144,23 @@ class Mutator:
         day = timedelta(days=1)
         theft = (revoked(said=day, seen=day, before=True), revoked(said=day, seen=HOUR, stolen=True))
         self.logs = (live(), plain(), *theft)
+        self.promises = (people(), partners())
         self.receipts = [bytes(log.receipt(i)) for log in self.logs for i in range(0, len(log.entries), 3)]
+        of_two = self.promises[-1]
+        self.receipts += [bytes(of_two.receipt(of_two.find(kind))) for kind in ("consent", "agreement")]
         at = self.logs[0].find("forecast", 1)
         self.witnessed = bytes(self.logs[0].receipt(at, at + 1))
         shown = [replace(log, receipts={"a.tlog-proof": 4}) for log in self.logs]
         self.zips = [pack(log.files(), method) for log in shown for method in (0, 8)]
 
-    def cases(self, receipts: int, policies: int, archives: int, logs: int) -> Iterator[Case]:
+    def cases(self, receipts: int, policies: int, archives: int, logs: int, promises: int) -> Iterator[Case]:
         """So many of each kind, mixed."""
         kinds = (
             [self.receipt] * receipts
             + [self.policy] * policies
             + [self.archive] * archives
             + [self.log] * logs
+            + [self.promise] * promises
         )
         self.random.shuffle(kinds)
         for make in kinds:
@@ -204,6 +208,23 @@ class Mutator:
                 (self.field, self.field, self.field, self.order, self.table, self.table, self.times, self.raw)
             )
             log = change(log)
+        return self.shown(log, ("volume", "disease", "weather"))
+
+    def promise(self) -> Case:
+        """A log with consents and agreements, in which they, or what rests on them, are changed."""
+        log = self.random.choice(self.promises)
+        for _ in range(self.random.choice((1, 1, 2, 3))):
+            change: Callable[[Forged], Forged] = self.random.choice(
+                (
+                    *(self.consent, self.consent, self.agreement, self.agreement, self.about, self.about),
+                    *(self.cited, self.borrowed, self.field, self.order, self.table),
+                )
+            )
+            log = change(log)
+        return self.shown(log, ("volume",))
+
+    def shown(self, log: Forged, names: tuple[str, ...]) -> Case:
+        """A folder or the log itself, sometimes with receipts, or with a file that is damaged or gone."""
         count = len(log.entries)
         shown = self.random.sample(range(count), min(2, count)) if self.random.random() < 0.3 else []
         log = replace(log, receipts={f"{i}.tlog-proof": i for i in shown})
@@ -220,7 +241,7 @@ class Mutator:
                 else {n: d for n, d in files.items() if n != name}
             )
         trust = self.random.choice((KEY, WITNESSED, STRICT, OWN, "")) if log.cosigned else KEY
-        targets = self.random.choice(((), (), (), ("volume",), ("disease",), ("weather",)))
+        targets = self.random.choice(((), (), (), *((name,) for name in names)))
         return form, files, trust, targets if form == "folder" else ()
 
     # Bytes.
@@ -361,6 +382,83 @@ class Mutator:
         if self.random.random() < 0.3:
             body["recovery"] = other
         return sign_body(body)
+
+    def consent(self, log: Forged) -> Forged:
+        """A consent more, given or withdrawn, about people who are there or are not."""
+        known = [*ledgers.AGREED, *ledgers.AGREED, *ledgers.PEOPLE, "3c" * 32]
+        subjects = self.random.sample(known, self.random.choice((1, 1, 1, 2, 3)))
+        body = {"v": 1, "kind": "consent", "at": "2018-08-01T00:00:00Z", "dataset": "d", "purpose": "credit"}
+        body |= {"author": self.author(), "action": self.random.choice(("given", "withdrawn", "withdrawn"))}
+        body["subjects"] = sorted(subjects) if self.random.random() < 0.9 else subjects
+        if self.random.random() < 0.2:
+            body["dataset"] = self.random.choice(("x", "D", ""))
+        return self.put(log, sign_body(body))
+
+    def agreement(self, log: Forged) -> Forged:
+        """An agreement more, signed by all of its parties; then, mostly, something in it is changed."""
+        keys = self.random.sample(sorted(KEYS), self.random.choice((1, 2, 2, 2, 2, 3, 3, 4)))
+        name = self.random.choice(("hand-over", "甲, 乙", "a", "b", self.random.choice(TEXTS)))
+        body: Body = {"v": 1, "kind": "agreement", "at": "2018-08-01T00:00:00Z", "author": self.author()}
+        body |= agreed([KEYS[key] for key in keys], name, self.random.choice((b"", b"terms"))).fields
+        if self.random.random() < 0.4:
+            self.change(body["parties"] if self.random.random() < 0.5 else body, {})
+        return self.put(log, sign_body(body))
+
+    def about(self, log: Forged) -> Forged:
+        """A field of a consent, an agreement or the decision changed, and mostly what refers to it."""
+        bodies = log.bodies_or_empty()
+        kinds = ("consent", "agreement", "decision", "dataset", "approval")
+        found = [i for i, body in enumerate(bodies) if body.get("kind") in kinds]
+        if not found:
+            return log
+        at = self.random.choice(found)
+
+        def edit(body: Body) -> Body:
+            self.change(body, self.random.choice(bodies))
+            return body
+
+        return log.edited({at: edit}, follow=self.random.random() < 0.8)
+
+    def cited(self, log: Forged) -> Forged:
+        """Other consents cited by a decision: one fewer, one more, or others."""
+        bodies = log.bodies_or_empty()
+        found = [i for i, body in enumerate(bodies) if body.get("kind") == "decision"]
+        if not found:
+            return log
+        at = self.random.choice(found)
+        consents = [leaf(log.entries[i]) for i, body in enumerate(bodies) if body.get("kind") == "consent"]
+        some = self.random.sample(consents, self.random.randrange(len(consents) + 1))
+        other = leaf(self.random.choice(log.entries))
+        cited = sorted(some) or consents[:1] if self.random.random() < 0.8 else [*some, other]
+        return log.edited({at: lambda body: {**body, "consents": cited}})
+
+    def borrowed(self, log: Forged) -> Forged:
+        """A cell of what was decided taken from another row, or a row left out."""
+        bodies = log.bodies_or_empty()
+        found = [i for i, body in enumerate(bodies) if body.get("kind") == "decision" and "payload" in body]
+        if not found or not isinstance(bodies[found[0]]["payload"], dict):
+            return log
+        data = log.payloads.get(str(bodies[found[0]]["payload"].get("sha256")), b"")
+        head, *rows = [line.split(b",") for line in data.split(b"\n") if line] or [[b""]]
+        if not rows:
+            return log
+        row, other = self.random.choice(rows), self.random.choice(rows)
+        column = self.random.randrange(min(len(row), len(other)))
+        if self.random.random() < 0.7:
+            row[column] = other[column]
+        else:
+            rows.remove(row)
+        lines = sorted(rows) if self.random.random() < 0.8 else rows
+        changed, new = log.with_payload(b"\n".join([*map(b",".join, [head, *lines]), b""]))
+        return changed.edited({found[0]: lambda body: {**body, "payload": new}})
+
+    def author(self) -> str:
+        ours = author_id(public_bytes(AUTHOR))
+        return ours if self.random.random() < 0.8 else self.random.choice(sorted(KEYS))
+
+    def put(self, log: Forged, raw: bytes) -> Forged:
+        at = self.random.randrange(len(log.entries) + 1)
+        return replace(log, entries=(*log.entries[:at], raw, *log.entries[at:]))
 
     def table(self, log: Forged) -> Forged:
         """A payload changed, and, mostly, the entries that refer to it."""

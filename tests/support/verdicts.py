@@ -9,7 +9,7 @@ import base64
 import json
 import struct
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -111,6 +111,31 @@ def live() -> Forged:
     end = ledgers.CUTOFFS[-1] + timedelta(days=2)
     cosigned += [(len(forged.entries), who, _seconds(end)) for who in WITNESSES]
     return replace(forged, cosigned=tuple(cosigned))
+
+
+def people() -> Forged:
+    """A replayed target on a personal dataset, with consents (tests/support/ledger.py)."""
+    return _written(ledgers.write_people)
+
+
+def partners() -> Forged:
+    """The log of `people`, then an agreement of two and one of three, its own author among them."""
+    log = people()
+    common = {name: log.bodies()[0][name] for name in ("v", "author", "at")}
+    for keys in ((AUTHOR, STRANGER), (AUTHOR, STRANGER, private_key("next"))):
+        log = _inserted(log, len(log.entries), {**common, "kind": "agreement", **agreed(keys).fields})
+    return log
+
+
+def agreed(
+    keys: Sequence[Ed25519PrivateKey], name: str = "hand-over", terms: bytes = b"120 crates, handed over"
+) -> Agreement:
+    """An agreement that the holders of ``keys`` have signed."""
+    parties = {f"party {i}": author_id(public_bytes(key)) for i, key in enumerate(keys)}
+    found = Agreement.of(name, terms, ledgers.AT, parties)
+    for key in keys:
+        found = found.signed(key)
+    return found
 
 
 def _seconds(at: datetime) -> int:
@@ -1020,7 +1045,7 @@ def _identities(log: Forged) -> Iterator[Vector]:
 
 def _consents() -> Iterator[Vector]:
     """Decisions about people, and who agreed to them."""
-    log = _written(ledgers.write_people)
+    log = people()
     given, decision = log.find("consent"), log.find("decision")
     body = {name: value for name, value in log.bodies()[given].items() if name != "sig"}
     first, second = ledgers.AGREED
@@ -1086,12 +1111,8 @@ def _agreements(log: Forged, following: Ed25519PrivateKey) -> Iterator[Vector]:
     common = {name: log.bodies()[0][name] for name in ("v", "author", "at")}
     terms = b"120 crates, handed over"
 
-    def agreed(*keys: Ed25519PrivateKey, name: str = "hand-over") -> Body:
-        parties = {f"party {i}": author_id(public_bytes(key)) for i, key in enumerate(keys)}
-        found = Agreement.of(name, terms, ledgers.AT, parties)
-        for key in keys:
-            found = found.signed(key)
-        return {**common, "kind": "agreement", **found.fields}
+    def between(*keys: Ed25519PrivateKey, name: str = "hand-over") -> Body:
+        return {**common, "kind": "agreement", **agreed(keys, name, terms).fields}
 
     def edited(body: Body, at: int, **changes: object) -> Body:
         parties = [{**each, **changes} if i == at else each for i, each in enumerate(body["parties"])]
@@ -1102,16 +1123,16 @@ def _agreements(log: Forged, following: Ed25519PrivateKey) -> Iterator[Vector]:
         level = "none" if code else "identities"
         return Vector(f"agreement: {name}", "folder", {**forged.files(), **more}, level=level, code=code)
 
-    both = agreed(AUTHOR, STRANGER)
+    both = between(AUTHOR, STRANGER)
     payload = "payload/sha256/" + sha256(terms).hexdigest()
     yield story("signed by both, its terms kept", both, "")
     yield story("signed by both, its terms shown", both, "", {payload: terms})
     yield story("other terms shown", both, "payload-differs", {payload: terms[:-1] + b"."})
     yield story("shorter terms shown", both, "payload-differs", {payload: terms[:-1]})
-    yield story("of three, in a name of many", agreed(AUTHOR, STRANGER, following, name="甲, 乙"), "")
-    others = agreed(STRANGER, following)
+    yield story("of three, in a name of many", between(AUTHOR, STRANGER, following, name="甲, 乙"), "")
+    others = between(STRANGER, following)
     yield story("between others", others, "rule")
-    yield story("with oneself", agreed(AUTHOR), "fields")
+    yield story("with oneself", between(AUTHOR), "fields")
     yield story("of nobody", {**both, "parties": []}, "fields")
     yield story("with too many", {**both, "parties": both["parties"] * 9}, "fields")
     yield story("in another order", {**both, "parties": both["parties"][::-1]}, "fields")
