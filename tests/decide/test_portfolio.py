@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from foreseal.decide.portfolio import CvarPortfolio, least_cvar
+from foreseal.decide.portfolio import CvarPortfolio, bounded, least_cvar
 from foreseal.errors import ModelError, UsageError
 from foreseal.records import Forecast, Setting, quantile_column
 from tests.conftest import require
@@ -100,6 +100,31 @@ def test_positions_are_cut_alike_so_that_cvar_keeps_the_limit_and_the_rest_is_ca
     assert after["CVaR"] == pytest.approx(1.0)
     assert after["cash"] == pytest.approx(100 * (1 - share))
     assert after["weight a"] == pytest.approx(share * before["weight a"])
+
+
+def test_no_option_holds_more_of_one_position_than_is_allowed() -> None:
+    past = history().with_columns(
+        y=pl.col("y") * pl.when(pl.col("unique_id") == "a").then(0.03).otherwise(1.0)
+    )
+    options = CvarPortfolio(limit=50.0, max_weight=0.4).decide(forecast(past), past).options
+    for option in options:
+        held = [float(s.value) for s in option.action if s.key.startswith("weight")]
+        assert max(held) <= 40.0
+        assert sum(held) == pytest.approx(100.0)
+    _, _, _, spread = CvarPortfolio(limit=50.0).joint(forecast(past), past)
+    inverse = {s.key: float(s.value) for s in options[2].action}
+    assert inverse["weight a"] == 40.0
+    assert inverse["weight b"] / inverse["weight c"] == pytest.approx(spread[2] / spread[1], rel=1e-6)
+
+
+def test_weights_above_the_bound_are_cut_and_the_others_keep_their_proportions() -> None:
+    wanted = np.array([0.70, 0.16, 0.08, 0.04, 0.02])
+    found = bounded(wanted, 0.35)
+    # By hand: 0.35 for the first leaves 0.65 for the others, 0.347, 0.173, 0.087, 0.043.
+    assert found == pytest.approx([0.35, *(0.65 * wanted[1:] / 0.30)])
+    assert bounded(wanted, 0.30) == pytest.approx([0.30, 0.30, *(0.40 * wanted[2:] / 0.14)])
+    assert bounded(wanted, 0.2) == pytest.approx(np.full(5, 0.2))
+    assert bounded(wanted, 0.9) == pytest.approx(wanted)
 
 
 def test_the_mean_cost_of_what_came_is_the_cvar_of_what_came_where_var_was_right() -> None:

@@ -56,7 +56,7 @@ class CvarPortfolio:
             raise ValueError(f"scenarios must be at least {LEAST}")
 
     def decide(self, prediction: Forecast, history: pl.DataFrame) -> Decision:
-        """The weights of least CVaR, equal weights and weights by inverse spread, all cut to the limit."""
+        """The weights of least CVaR, equal weights and weights by inverse spread, all within both limits."""
         names, start, returns, spread = self.joint(prediction, history)
         if self.max_weight * len(names) < 1:
             raise ModelError(
@@ -66,7 +66,7 @@ class CvarPortfolio:
         weights = {
             "least_cvar": least_cvar(returns, self.level, self.max_weight),
             "equal": np.full(len(names), 1 / len(names)),
-            "inverse_spread": (1 / spread) / (1 / spread).sum(),
+            "inverse_spread": bounded(1 / spread, self.max_weight),
         }
         options = tuple(self._option(name, w, names, returns, start) for name, w in weights.items())
         chosen = min(options, key=lambda option: option.expected_cost).name
@@ -138,6 +138,21 @@ class CvarPortfolio:
     def _loss(self, loss: Array, tail: float) -> Array:
         """``v + max(loss - v, 0) / (1 - level)``."""
         return tail + np.maximum(loss - tail, 0.0) / (1.0 - self.level)
+
+
+def bounded(wanted: Array, most: float) -> Array:
+    """Weights (series,) in proportion to ``wanted``, above 0, none above ``most``; they add up to 1.
+
+    What is cut goes to the others in proportion, until none is above. ``most * series`` is at least 1.
+    """
+    cut = np.zeros(len(wanted), bool)
+    while True:
+        rest = 1.0 - most * cut.sum()
+        weights: Array = np.where(cut, most, rest * wanted / wanted[~cut].sum())
+        more = weights > most + 1e-12
+        if not more.any():
+            return np.minimum(weights, most)
+        cut |= more
 
 
 def least_cvar(returns: Array, level: float, max_weight: float = 1.0) -> Array:
