@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
+from importlib.metadata import distributions
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import polars as pl
+import pytest
 from checkpoints import digest, save
 from projects import Make, go
 from verifiers import ask_one_file, ask_package
 
+import foreseal
 from foreseal.predict import pretrained
 from foreseal.predict.stage import STAGE_VERSION
-from foreseal.run import Project
+from foreseal.run import Project, machine
 from foreseal.run.session import Session
 from tests.conftest import require
 
@@ -64,6 +69,38 @@ def test_the_pretrained_models_weights_generators_seeds_and_log_are_sealed(
     case = ("log", {}, str(project.trusted()), ())
     assert ask_package(case, project.log_folder) == ask_one_file(case, project.log_folder)
     assert ask_one_file(case, project.log_folder)[0] is True
+
+
+def test_libraries_and_threads_are_sealed_whatever_the_process_has_imported_yet(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make(last="2024-02-01")
+    go(project)
+    declared = project.history().models["next_day/us"].body["versions"]
+    assert declared["python"] == platform.python_version()
+    for name, module in (("numpy", np), ("polars", pl), ("foreseal", foreseal)):
+        assert declared[name] == module.__version__
+    for name in ("scipy", "scikit-learn", "statsforecast", "lightgbm"):
+        found = any(each.name.lower() == name for each in distributions() if each.name)
+        assert (name in declared) == found
+    _, ran = sealed(project)
+    assert {f"polars={pl.thread_pool_size()}"} <= {each["threads"].split()[0] for each in ran}
+    with monkeypatch.context() as other:
+        other.setenv("OMP_NUM_THREADS", "3")
+        other.setattr("importlib.util.find_spec", lambda name: None)
+        assert "OMP_NUM_THREADS=3" in machine.threads().split()
+
+
+def test_pools_of_threads_are_told_as_their_libraries_tell_them() -> None:
+    require("threadpoolctl", 'pip install "foreseal[cases]"')
+    from threadpoolctl import threadpool_limits
+
+    np.linalg.inv(np.eye(3))
+    with threadpool_limits(1):
+        told = dict(each.split("=") for each in machine.threads().split())
+    assert told.pop("polars").isdigit()
+    assert told
+    assert set(told.values()) == {"1"}
 
 
 def test_other_weights_are_another_model_entry(make: Make, tmp_path: Path) -> None:

@@ -6,10 +6,8 @@ Each function turns settings into the fields of one entry, so that declaring twi
 from __future__ import annotations
 
 import hashlib
-import platform
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
@@ -17,6 +15,7 @@ from foreseal.clock import format_instant
 from foreseal.errors import SettingsError
 from foreseal.exact import round_decimal
 from foreseal.records import Target, as_levels
+from foreseal.run.machine import versions
 from foreseal.seal import payload
 from foreseal.seal.schema import BASELINE
 from foreseal.settings import Dataset, ModelsTable, Settings
@@ -143,12 +142,7 @@ def model_fields(name: str, models: ModelsTable, kind: str) -> Fields:
         "name": name,
         "spec": spec,
         "code": code_digest(),
-        "versions": {
-            "foreseal": version("foreseal"),
-            "numpy": version("numpy"),
-            "polars": version("polars"),
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         "parameters": origins(models) if kind == "series" else {},
     }
 

@@ -25,6 +25,7 @@ from foreseal.run.forecasting import (
     series_payload,
     snapshot_fields,
 )
+from foreseal.run.machine import threads
 from foreseal.seal.schema import BASELINE
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _seal_forecast(
         "cutoff": format_instant(target.cutoffs[seq]),
         "data": snapshot_fields(snapshots),
         "model": session.history.models[model].leaf,
-        "ran": dict(ran),
+        "ran": {**ran, "threads": threads()},
     }
     if target.commit:
         fields["commitment"] = session.project.vault.commit(session.desk.author, data)
