@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from foreseal.errors import ModelError, ModelWarning
-from foreseal.predict.binning import BIN_COST, LEAST_SHARE, MAX_BINS, cut, join
+from foreseal.predict.binning import BIN_COST, LEAST_CASES, LEAST_SHARE, MAX_BINS, cut, join
 from foreseal.predict.catalogue import resolve_classifier
 from foreseal.predict.model import Cases
 from foreseal.predict.scorecard import Scorecard
@@ -58,7 +58,7 @@ def test_the_partition_is_the_best_of_all_monotone_ones(seed: int, sign: int) ->
             bounds = [0, *cuts, 9]
             counts = [(n[a:b].sum(), bad[a:b].sum()) for a, b in itertools.pairwise(bounds)]
             rates = [h / c for c, h in counts]
-            small = any(c < LEAST_SHARE * total for c, _ in counts)
+            small = any(c < max(LEAST_SHARE * total, LEAST_CASES) for c, _ in counts)
             if small or any(sign * (b - a) <= 0 for a, b in itertools.pairwise(rates)):
                 continue
             best = max(best, sum(likelihood(c, h) - BIN_COST for c, h in counts))
@@ -78,7 +78,7 @@ def test_bins_of_a_number_rise_or_fall_in_one_direction_and_edges_are_round() ->
 
 def test_missing_values_and_rare_levels_have_bins_of_their_own() -> None:
     y = np.array([0, 1] * 100)
-    text = pl.Series("t", ["a"] * 90 + ["b"] * 90 + ["secret"] + [None] * 19)
+    text = pl.Series("t", ["a"] * 90 + ["b"] * 89 + ["secret"] + [None] * 20)
     bins = cut(text, y)
     assert not any("secret" in label for label in bins.labels)
     assert bins.assign(pl.Series("t", [None, "never seen"])).tolist() == [
@@ -87,6 +87,55 @@ def test_missing_values_and_rare_levels_have_bins_of_their_own() -> None:
     ]
     numbers = cut(pl.Series("x", [float(k) if k % 3 else None for k in range(200)]), y)
     assert numbers.assign(pl.Series("x", [None]))[0] == len(numbers.labels) - 1
+
+
+def few(n: int, kept: int) -> Cases:
+    """``n`` cases whose label is known by ``who``, which nobody shares, and ``branch``, which ``kept`` do."""
+    y = [int(k % 2 == 0) for k in range(n)]
+    ids = [f"c{k:03d}" for k in range(n)]
+    features = {
+        "case_id": ids,
+        "who": [f"+49 170 55501{k:03d}" for k in range(n)],
+        "branch": ["north" if k < kept else "south" for k in range(n)],
+        "income": [20.0 + k + 40 * (k % 2) for k in range(n)],
+        "gap": [None if k % 2 == 0 and k < 10 else 1.0 + k % 2 for k in range(n)],
+    }
+    return Cases(pl.DataFrame(features), pl.DataFrame({"case_id": ids, "y": y}))
+
+
+@pytest.mark.parametrize("n", [12, 19, 20, 21, 30, 39, 40, 60, 100, 200])
+def test_nothing_that_fewer_than_twenty_cases_share_is_told_however_few_there_are(n: int) -> None:
+    cases = few(n, 18)
+    card = Scorecard().fit(cases)
+    found = card.predict(cases.features)
+    told = " ".join([*card.ran_.values(), *(each for said in found.reasons.values() for each in said)])
+    assert "+49" not in told
+    assert "north" not in told
+    for name, text in card.ran_.items():
+        if name.startswith("points."):
+            labels = [part.rsplit(": ", 1)[0] for part in text.split("; ")]
+            bins = cut(cases.features[name.removeprefix("points.")], cases.labels["y"].to_numpy())
+            held = dict(zip(bins.labels, bins.share * n, strict=True))
+            assert all(held[label] >= LEAST_CASES for label in labels), (name, text)
+    assert ("fallback" in card.ran_) == (n <= 2 * LEAST_CASES)
+
+
+def test_a_bin_of_few_costs_nobody_a_point_and_its_labels_change_nothing() -> None:
+    cases = few(200, 100)
+    at = cases.features["gap"].is_null()
+    assert at.sum() == 5
+    card = Scorecard().fit(cases)
+    assert "missing" not in card.ran_["points.gap"]
+    assert not any(
+        "missing" in each for said in card.predict(cases.features).reasons.values() for each in said
+    )
+    ids = cases.features["case_id"].filter(at)
+    y = pl.when(pl.col("case_id").is_in(ids.implode())).then(1 - pl.col("y")).otherwise("y")
+    bins, turned = (
+        cut(cases.features["gap"], labels["y"].to_numpy())
+        for labels in (cases.labels, cases.labels.with_columns(y=y))
+    )
+    assert bins.woe[-1] == turned.woe[-1] == 0
 
 
 def test_the_probability_can_be_worked_out_by_hand_from_the_points() -> None:

@@ -122,6 +122,24 @@ def test_not_a_byte_of_a_person_is_in_any_file_and_erasure_takes_the_rest(
     assert all(verdict.ok for verdict in verify_receipts(lender, receipts).values())
 
 
+@pytest.mark.parametrize("first", ["2024-01-13", "2024-01-15", "2024-01-17"])
+def test_no_value_of_a_person_is_told_while_hardly_anybody_s_outcome_is_known(
+    tmp_path: Path, first: str
+) -> None:
+    """Labels come after ten days: 10, 20 and 30 of them are known."""
+    project = make_lender(tmp_path / "lender", tmp_path / "people.csv", [row(k) for k in range(90)])
+    toml = project.folder / "foreseal.toml"
+    toml.write_text(
+        toml.read_text().replace("start = 2024-01-29, end = 2024-02-05", f"start = {first}, end = {first}")
+    )
+    done = go(Project.open(project.folder))
+    assert (done.forecasts, done.failures) == (2, [])
+    write_report(Project.open(project.folder))
+    needles = [x for k in range(90) for x in (person(k).encode(), f"0170-{k:07d}".encode())]
+    parts = dict.fromkeys(everything(project.folder))
+    assert [(name, x) for name, data in parts for x in needles if x in data] == []
+
+
 def test_who_never_agreed_or_withdrew_before_the_cutoff_is_forecast_and_not_decided_about(
     tmp_path: Path,
 ) -> None:

@@ -8,8 +8,10 @@ their own; they are put in the order of their risk, and those that few cases hav
 The weight of evidence is ``ln(odds of the bin / odds of all)``, with `PRIOR` cases of average risk added to
 each bin (I. J. Good, *Probability and the Weighing of Evidence*, 1950); positive means riskier.
 
-Edges are rounded to two significant digits, and a level that few cases have is never shown, so that a table
-of bins does not give away anybody's value.
+Edges are rounded to two significant digits and have `LEAST_CASES` or more on either side, a level that fewer
+have is never shown, and a bin that fewer are in (of missing values, or of what is rare) tells nothing: its
+weight is none. So a table of bins gives away nobody's value or label, however few the cases are. A case is a
+person, of whom there is one row.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ Ints = NDArray[np.int64]
 
 MAX_BINS = 8
 LEAST_SHARE = 0.05
+LEAST_CASES = 20
+"""As few as reports of groups show. A share alone would show one person's value while there are few."""
 FINE = 20
 PRIOR = 10.0
 BIN_COST = 1.0
@@ -37,7 +41,8 @@ MISSING, OTHER = "missing", "any other"
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """How one feature is cut: ``woe`` and ``labels`` by bin, the share of the cases in each.
+    """How one feature is cut: ``woe`` and ``labels`` by bin, the share of the cases in each; ``told`` are the
+    bins with enough cases to be told of, and ``woe`` is 0 in the others.
 
     Numbers: bin ``k`` holds ``edges[k - 1] < x <= edges[k]``. Text: ``levels`` gives each level's bin. The
     last bin is for missing values, and for text the one before it for levels rare or never seen.
@@ -47,13 +52,14 @@ class Bins:
     labels: tuple[str, ...]
     woe: Floats
     share: Floats
+    told: NDArray[np.bool_]
     edges: tuple[float, ...] = ()
     levels: Mapping[str, int] | None = None
 
     @property
     def informative(self) -> bool:
-        """Whether there is more than one bin that cases fall into."""
-        return bool(np.ptp(self.woe[self.share > 0]) > 0) if (self.share > 0).any() else False
+        """Whether there is more than one bin with enough cases, and they differ."""
+        return bool(np.ptp(self.woe[self.told]) > 0) if self.told.any() else False
 
     @property
     def information(self) -> float:
@@ -114,7 +120,7 @@ def _cut_levels(column: pl.Series, y: Ints) -> Bins:
             count = counts.setdefault(each, [0.0, 0.0])
             count[0] += 1
             count[1] += label
-    least, rate = LEAST_SHARE * len(y), float(y.mean())
+    least, rate = _least(len(y)), float(y.mean())
     common = {level: (n, bad) for level, (n, bad) in counts.items() if n >= least}
     rare = [counts[level] for level in counts if level not in common]
     groups: list[tuple[tuple[str, ...], float, float]] = [((k,), n, b) for k, (n, b) in common.items()]
@@ -123,7 +129,7 @@ def _cut_levels(column: pl.Series, y: Ints) -> Bins:
     groups.sort(key=lambda g: ((g[2] + PRIOR * rate) / (g[1] + PRIOR), g[0]))
     n, bad = np.array([g[1] for g in groups]), np.array([g[2] for g in groups])
     ends = join(n, bad, 1, 0.0, len(y))[1] if groups else []
-    starts = [0, *(end + 1 for end in ends[:-1])]
+    starts = [0, *(end + 1 for end in ends)][: len(ends)]
     levels: dict[str, int] = {}
     labels: list[str] = []
     rest = len(ends)
@@ -150,7 +156,13 @@ def _bins(
     bad = np.bincount(place, weights=y, minlength=len(labels))
     rate = float(y.mean())
     woe = np.log((bad + PRIOR * rate) / (n - bad + PRIOR * (1 - rate))) - np.log(rate / (1 - rate))
-    return Bins(name, labels, np.where(n > 0, woe, 0.0), n / len(y), edges, levels)
+    told = n >= LEAST_CASES
+    return Bins(name, labels, np.where(told, woe, 0.0), n / len(y), told, edges, levels)
+
+
+def _least(total: int) -> float:
+    """How many cases a bin, or a level that is shown, must have."""
+    return max(LEAST_SHARE * total, LEAST_CASES)
 
 
 def _fine_edges(x: Floats) -> Floats:
@@ -167,7 +179,7 @@ def join(n: Floats, bad: Floats, sign: int, cost: float, total: int) -> tuple[fl
     """The best monotone partition of ordered groups, and its value: the last group of each bin.
 
     ``n`` cases and ``bad`` of them in each group; ``sign`` is 1 if the risk is to rise. A bin has at least
-    `LEAST_SHARE` of ``total`` cases, unless there is but one.
+    `LEAST_SHARE` of ``total`` cases and `LEAST_CASES`, unless there is but one.
     """
     size = len(n)
     N, B = np.concatenate([[0.0], np.cumsum(n)]), np.concatenate([[0.0], np.cumsum(bad)])
@@ -175,7 +187,7 @@ def join(n: Floats, bad: Floats, sign: int, cost: float, total: int) -> tuple[fl
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(count > 0, hits / count, np.nan)
         value = _xlogy(hits, rate) + _xlogy(count - hits, 1 - rate) - cost
-    allowed = (count >= LEAST_SHARE * total) & np.triu(np.ones((size, size), bool))
+    allowed = (count >= _least(total)) & np.triu(np.ones((size, size), bool))
     # best[b, i, j]: of partitions of groups 0..j into b + 1 bins the last of which is i..j.
     best = np.full((MAX_BINS, size, size), -np.inf)
     before = np.full((MAX_BINS, size, size), -1)

@@ -106,11 +106,7 @@ class Scorecard:
             "points": f"start {self.card_.base}",
         }
         for each, points in zip(self.card_.bins, self.card_.points, strict=True):
-            used = [
-                (label, p)
-                for label, p, share in zip(each.labels, points, each.share, strict=True)
-                if share > 0
-            ]
+            used = [(label, p) for label, p, told in zip(each.labels, points, each.told, strict=True) if told]
             self.ran_[f"points.{each.name}"] = "; ".join(f"{label}: {p:+d}" for label, p in used)[:MAX_TEXT]
         return self
 
@@ -157,13 +153,13 @@ class _Fit:
         """Fitted to ``columns`` by name and their labels; bins are ``drawn`` to their weight of evidence."""
         places = [each.assign(columns[each.name]) for each in bins]
         evidence = [each.woe[at] for each, at in zip(bins, places, strict=True)]
-        own = [np.eye(len(each.woe))[at] for each, at in zip(bins, places, strict=True)]
+        own = [np.diag(each.told.astype(float))[at] for each, at in zip(bins, places, strict=True)]
         design = np.column_stack([*evidence, *own])
         penalty = np.concatenate([np.full(len(bins), PENALTY), np.full(design.shape[1] - len(bins), drawn)])
         w, intercept = _regress(design, y, penalty)
         ends = np.cumsum([len(bins), *(len(each.woe) for each in bins)])
         parts = [each.woe * w[k] + w[ends[k] : ends[k + 1]] for k, each in enumerate(bins)]
-        return cls(tuple(bins), tuple(map(_monotone, bins, parts)), intercept)
+        return cls(tuple(bins), tuple(map(_settled, bins, parts)), intercept)
 
     def logit(self, columns: Mapping[str, pl.Series]) -> Floats:
         parts = [
@@ -202,13 +198,20 @@ def _make_card(columns: Mapping[str, pl.Series], y: Ints, most: int) -> tuple[_C
     usual = [float(part @ each.share) for each, part in zip(fit.bins, fit.parts, strict=True)]
     start = BASE - FACTOR * (intercept + slope * (fit.intercept + sum(usual)) + np.log(BASE_ODDS))
     points = [
-        np.rint(-FACTOR * slope * np.where(each.share > 0, part - mean, 0.0)).astype(np.int64)
-        for each, part, mean in zip(fit.bins, fit.parts, usual, strict=True)
+        np.rint(-FACTOR * slope * (part - mean)).astype(np.int64)
+        for part, mean in zip(fit.parts, usual, strict=True)
     ]
     kept = [k for k, each in enumerate(points) if np.ptp(each) > 0]
     kept.sort(key=lambda k: -int(np.ptp(points[k])))
     card = _Card(tuple(bins[k] for k in kept), tuple(points[k] for k in kept), round(float(start)))
     return card, {"drawn": f"{drawn:g}", "calibration": f"slope {slope:.3f}, intercept {intercept:+.3f}"}
+
+
+def _settled(bins: Bins, part: Floats) -> Floats:
+    """``part`` by bin, monotone; a bin with too few cases is as the average of the others."""
+    found = _monotone(bins, part)
+    usual = float(found[bins.told] @ bins.share[bins.told] / bins.share[bins.told].sum())
+    return np.where(bins.told, found, usual)
 
 
 def _monotone(bins: Bins, part: Floats) -> Floats:
