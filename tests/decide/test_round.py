@@ -88,6 +88,25 @@ def test_tours_are_the_shortest_and_the_simple_rule_is_no_shorter() -> None:
     assert decision.chosen == "distribution"
 
 
+def test_tours_to_the_nearest_site_that_need_more_vans_than_there_are_are_no_option() -> None:
+    # The two sites on either side fit one van each, 6 + 4; the nearest first fills a van with 4 + 4.
+    sites = {"a": (0.0, 20.0), "b": (1.0, 20.0), "c": (0.0, -15.0), "d": (1.0, -15.0)}
+    rows = {f"belt@{site}": (n,) * 5 for site, n in zip("abcd", (6.0, 6.0, 4.0, 4.0), strict=True)}
+    found = {}
+    for vehicles in (2, 3):
+        decision = Round(sites, home=(0.0, 0.0), vehicles=vehicles, capacity=10).decide(
+            forecast(rows), NOTHING
+        )
+        for option in decision.options:
+            assert sum(each.key.startswith("tour") for each in option.action) <= vehicles
+        found[vehicles] = {option.name for option in decision.options}, dict(decision.ran)
+    assert found[2] == (
+        {"distribution", "point"},
+        {"nearest": "left out: The nearest-client rule needs 3 vehicles; there are 2."},
+    )
+    assert found[3] == ({"distribution", "point", "nearest"}, {})
+
+
 def test_the_expected_cost_is_the_mean_over_what_may_come() -> None:
     made = policy()
     decision = made.decide(DEMAND, NOTHING)

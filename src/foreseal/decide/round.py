@@ -30,9 +30,9 @@ class Round:
     ``sites`` are coordinates in km, ``home`` is where vans start. A piece left costs ``over``, one short
     ``under``, a kilometre ``per_km``. Compared: ``distribution``, stock from the quantiles; ``point``, from
     the mean of the same forecast to the nearest piece; and ``nearest``, the first stock on tours that go on
-    to the nearest site, as many as it takes. What is expected to cost least is chosen. Series of a site that
-    is not listed are left out with a `ModelWarning`. Costs follow from these prices and the observed demand,
-    which does not depend on what was brought.
+    to the nearest site, left out where these need more vans than there are (``ran`` says so). What is
+    expected to cost least is chosen. Series of a site that is not listed are left out with a `ModelWarning`.
+    Costs follow from these prices and the observed demand, which does not depend on what was brought.
     """
 
     sites: Mapping[str, tuple[float, ...]]
@@ -85,11 +85,15 @@ class Round:
         ds = prediction.frame["ds"].min()
         assert isinstance(ds, datetime)
         made = [self._option(name, ds, stock, expected[name]) for name, stock in stocks.items()]
-        made.append(
-            self._option("nearest", ds, stocks["distribution"], expected["distribution"], nearest=True)
-        )
+        ran = {}
+        try:
+            made.append(
+                self._option("nearest", ds, stocks["distribution"], expected["distribution"], nearest=True)
+            )
+        except ModelError as error:
+            ran["nearest"] = f"left out: {error.message}"
         chosen = min(made, key=lambda option: option.expected_cost).name
-        return Decision("round", chosen, tuple(made), self.cost_unit, self.regret_kind)
+        return Decision("round", chosen, tuple(made), self.cost_unit, self.regret_kind, ran=ran)
 
     def cost(self, action: tuple[Setting, ...], outcome: pl.DataFrame) -> float:
         stock = {each.key: float(each.value) for each in action if not each.key.startswith("tour ")}
@@ -120,7 +124,7 @@ class Round:
         wanted = [loads[site] for site in names]
         tours: Tours
         if nearest:
-            tours = routes.nearest_tours(distances, wanted, self.capacity, len(names))
+            tours = routes.nearest_tours(distances, wanted, self.capacity, self.vehicles)
         else:
             tours = routes.best_tours(
                 distances, wanted, self.capacity, self.vehicles, iterations=self.iterations, seed=self.seed
