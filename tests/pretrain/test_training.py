@@ -6,14 +6,16 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="needs the extra pretrain")
 import torch
 
 from pretrain import checkpoint, training
+from pretrain.generators import BUCKETS, VERSION
 from pretrain.network import Network, Shape
-from pretrain.training import Plan, Run, losses, stream, train
+from pretrain.training import Plan, Run, held_out, losses, stream, train
 
 PLAN = Plan(seed=9, size=16, warm_up=5)
 
@@ -95,6 +97,74 @@ def test_a_checkpoint_of_another_stage_is_refused() -> None:
     state = begin().state() | {"stage": -1}
     with pytest.raises(SystemExit, match="Start a new run"):
         Run.resume(state)
+
+
+def test_a_run_of_older_generators_goes_on_only_if_told_to_and_notes_the_new_ones() -> None:
+    state = begin().state() | {"mixes": [[VERSION - 1, 0]], "number": 7}
+    with pytest.raises(SystemExit, match="--new-mix"):
+        Run.resume(state)
+    assert Run.resume(state, new_mix=True).mixes == [[VERSION - 1, 0], [VERSION, 7]]
+    assert Run.resume(begin().state(), new_mix=True).mixes == [[VERSION, 0]]
+
+
+def test_a_change_of_plan_is_noted_with_its_batch_and_kept(tmp_path: Path) -> None:
+    run = begin()
+    run.number = 7
+    falling = dataclasses.replace(PLAN, anneal_from=7, anneal=3)
+    run.change(falling)
+    checkpoint.save(tmp_path / "state.pt", run.state())
+    taken = Run.resume(checkpoint.load(tmp_path / "state.pt"))
+    assert taken.plans == [(PLAN, 0), (falling, 7)]
+    assert taken.plan == falling
+
+
+def test_a_checkpoint_with_a_single_plan_is_taken_up(tmp_path: Path) -> None:
+    state = begin().state()
+    ((plan, _),) = state.pop("plans")
+    checkpoint.save(tmp_path / "state.pt", state | {"plan": plan})
+    assert Run.resume(checkpoint.load(tmp_path / "state.pt")).plans == [(PLAN, 0)]
+
+
+def test_a_hopeless_series_moves_no_weight() -> None:
+    batch = training.examples(PLAN.seed, 2, 8)
+    runs = []
+    for value in (1e9, np.nan):
+        target = batch.target.copy()
+        target[3] = value
+        runs.append(begin())
+        runs[-1].step(dataclasses.replace(batch, target=target))
+    assert same(runs[0].network.state_dict(), runs[1].network.state_dict())
+
+
+def test_gradients_are_clipped() -> None:
+    run = begin()
+    run.plans = [(dataclasses.replace(PLAN, clip=0.01), 0)]
+    run.step(training.examples(PLAN.seed, 2, 16))
+    norm = torch.cat([value.grad.flatten() for value in run.network.parameters()]).norm()
+    assert float(norm) == pytest.approx(0.01, rel=1e-3)
+    assert Plan().clip == 1.0
+
+
+def test_weights_for_use_are_an_average_that_begins_quickly() -> None:
+    assert [Plan().average_at(n) for n in (1, 10, 10**6)] == [1 / 11, 0.5, 0.999]
+    run = begin()
+    before = {name: value.clone() for name, value in run.averaged.items()}
+    run.step(dataclasses.replace(training.examples(PLAN.seed, 2, 16)).every(1, 0))
+    for name, value in run.average().named_parameters():
+        assert torch.equal(value, run.averaged[name])
+        assert not torch.equal(value, before[name]) or torch.equal(value, run.network.state_dict()[name])
+    raw = run.network.state_dict()
+    assert not all(torch.equal(raw[name], value) for name, value in run.averaged.items())
+
+
+def test_validation_takes_batches_that_training_never_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr(training, "fixed_examples", lambda *arguments: drawn.append(arguments))
+    held_out(5)
+    assert {(seed, size) for seed, _, size, _ in drawn} == {(5, 256)}
+    assert min(number for _, number, _, _ in drawn) >= 2_000_000_000
+    assert sorted({bucket for *_, bucket in drawn}) == sorted(BUCKETS)
+    assert len(set(drawn)) == 3 * len(BUCKETS)
 
 
 def test_the_rate_warms_up_stays_and_falls_in_an_annealing_phase() -> None:
