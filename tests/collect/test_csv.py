@@ -298,3 +298,23 @@ def test_line_numbers_stay_right_beside_malformed_lines_and_quoted_line_breaks(t
     assert batch.rows["y"].to_list() == [1.0, 3.0, 4.0]
     assert batch.rows["row"].to_list() == [2, 6, 7]
     assert refused(batch) == [(4, "", '2024-01-02,2,"c')]
+
+
+@pytest.mark.parametrize(("kind", "source"), [("csv", CsvSource), ("parquet", ParquetSource)])
+def test_of_people_neither_matched_files_nor_headers_are_told(tmp_path, kind, source):
+    people = Context(tmp_path, known_at=LOAD, private=True)
+    for name, column in (("Anna Berg", "age"), ("Bo Dahl", "age"), ("Carl Ek", "ages of Carl Ek")):
+        frame = pl.DataFrame({"who": ["1", "2"], column: [7.0, 8.0]})
+        getattr(frame, f"write_{kind}")(tmp_path / f"{name}.{kind}")
+    found = source(path=f"*.{kind}", case_id="who", features={"age": "float"}).read(people)
+    assert [next(found).file for _ in range(2)] == [f"*.{kind}, file 1", f"*.{kind}, file 2"]
+    with pytest.raises(DataError, match=rf"^\*\.{kind}, file 3 has no column 'age'") as caught:
+        next(found)
+    assert "Carl" not in str(caught.value)
+    (tmp_path / f"Aa Carl.{kind}").write_bytes(b"\x1f\x8bCarl Ek")
+    with pytest.raises(DataError, match=rf"^\*\.{kind}, file 1 ") as caught:
+        next(source(path=f"*.{kind}", case_id="who", features={"age": "float"}).read(people))
+    assert "Carl" not in str(caught.value)
+    known = Context(tmp_path, known_at=LOAD)
+    files = source(path=f"*.{kind}", case_id="who", features={"age": "float"}).named(known)
+    assert [name for _, name in files][1] == f"Anna Berg.{kind}", "of others they are"

@@ -130,6 +130,20 @@ def test_an_event_named_by_another_hash_is_counted_with_a_warning(tmp_path: Path
     assert pieces(batch, "belt@north") == [1, 0, 0]
 
 
+def test_of_refused_events_what_is_counted_is_kept_and_no_party(tmp_path: Path) -> None:
+    party = {"type": "possessing_party", "source": "Anna Berg"}
+    word = {"type": "Anna Berg", "source": "https://id.example/1"}
+    batch = read(
+        tmp_path,
+        event("2026-01-05"),
+        event("2026-01-06", eventTime="at noon"),
+        *(event("2026-01-07", sourceList=[each]) for each in (party, word)),
+    )
+    kept = [(each.column, each.value) for each in batch.rejected]
+    assert kept == [("eventTime", "at noon"), ("sourceList", ""), ("sourceList", "")]
+    assert "Anna" not in repr(batch.rejected)
+
+
 def test_a_document_without_a_sound_event_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no sound event") as caught:
         read(tmp_path, {"type": "?"})
