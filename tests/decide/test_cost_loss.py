@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from foreseal.decide.cost_loss import CostLoss, exceedance
 from foreseal.decide.policy import make_policy
@@ -78,6 +80,36 @@ def test_cold_is_an_event_below_a_threshold() -> None:
     decision = policy.decide(forecast(values), outcome([]))
     assert [setting.value for setting in decision.option("cost_loss").action] == [1.0, 0.0]
     assert policy.cost(decision.option("never").action, outcome([-3.0, 2.0])) == 100.0
+
+
+def test_a_value_at_the_threshold_is_no_event_on_either_side() -> None:
+    zero = np.where(np.array(LEVELS) < 0.85, 0.0, 3.0)[None]
+    half = np.where(np.array(LEVELS) < 0.55, -2.0, 0.0)[None]
+    below = {"threshold": 0.0, "protect": 25.0, "loss": 100.0, "side": "below"}
+    decision = CostLoss(**below).decide(forecast(zero), outcome([]))
+    expected = {option.name: option.expected_cost for option in decision.options}
+    alerts = {option.name: option.action[0].value for option in decision.options}
+    assert (alerts["cost_loss"], alerts["median"], expected["never"]) == (0.0, 0.0, 0.0)
+    assert CostLoss(**below).cost(decision.option("never").action, outcome([0.0])) == 0.0
+    # Below 0 is the mass at -2 up to the level .5, and the rise to 0 from there to .55.
+    decision = CostLoss(**below).decide(forecast(half), outcome([]))
+    assert decision.option("never").expected_cost == pytest.approx(55.0)
+    assert decision.option("median").action[0].value == 1.0
+
+
+@given(
+    values=st.lists(st.sampled_from([-3.0, -1.0, 0.0, 0.0, 0.5, 2.0]), min_size=19, max_size=19),
+    threshold=st.sampled_from([-3.0, -2.0, 0.0, 0.25, 2.0, 5.0]),
+)
+def test_above_and_below_mirror_each_other(values: list[float], threshold: float) -> None:
+    row = np.sort(values)[None]
+    price = {"protect": 23.7, "loss": 100.0}
+    below = CostLoss(threshold=threshold, side="below", **price).decide(forecast(row), outcome([]))
+    above = CostLoss(threshold=-threshold, **price).decide(forecast(-row[:, ::-1]), outcome([]))
+    assert [option.name for option in below.options] == [option.name for option in above.options]
+    for one, other in zip(below.options, above.options, strict=True):
+        assert one.action == other.action
+        assert one.expected_cost == pytest.approx(other.expected_cost)
 
 
 def test_several_stations_have_alerts_of_their_own() -> None:

@@ -58,17 +58,14 @@ class CostLoss:
                 f"The forecast has none of the series {', '.join(self.series)}.",
                 hint="Leave the option 'series' out to use all of them.",
             )
+        chance = self.chance(frame, prediction.quantiles)
         values = frame.select(map(quantile_column, prediction.quantiles)).to_numpy()
-        chance = exceedance(values, prediction.quantiles, self.threshold)
         median = np.array([np.interp(0.5, prediction.quantiles, row) for row in values])
-        over = median > self.threshold
-        if self.side == "below":
-            chance, over = 1.0 - chance, ~over
         alerts = {
             "cost_loss": chance > self.protect / self.loss,
             "always": np.ones(len(chance), bool),
             "never": np.zeros(len(chance), bool),
-            "median": over,
+            "median": median > self.threshold if self.side == "above" else median < self.threshold,
         }
         keys = list(frame.select("unique_id", "ds").iter_rows())
         several = frame["unique_id"].n_unique() > 1
@@ -85,6 +82,13 @@ class CostLoss:
         )
         ran = {"rule": f"alert where the probability is above {self.protect / self.loss:g}"}
         return Decision("cost_loss", "cost_loss", options, self.cost_unit, self.regret_kind, ran=ran)
+
+    def chance(self, frame: pl.DataFrame, levels: Sequence[float]) -> Array:
+        """Probability (rows,) of the event from quantile columns; a value at the threshold is no event."""
+        values = frame.select(map(quantile_column, levels)).to_numpy()
+        if self.side == "above":
+            return exceedance(values, levels, self.threshold)
+        return exceedance(-values[:, ::-1], [1.0 - level for level in reversed(levels)], -self.threshold)
 
     def cost_of(self, alert: npt.NDArray[np.bool_], y: Array) -> Array:
         """Cost of each alert, or of none, under the values that came; missing values cost nothing."""
