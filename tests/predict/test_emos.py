@@ -51,7 +51,8 @@ def test_coefficients_are_those_of_the_least_loss_around() -> None:
     rain, members = world()
     x, z = predictors(members[None], np.arange(len(rain))[None] % 365.0, 0.5)
     t = rain**0.5
-    b, c = fit_censored_logistic(x[0], z[0], t)
+    b, c, stopped = fit_censored_logistic(x[0], z[0], t)
+    assert not stopped
 
     def loss(b: np.ndarray, c: np.ndarray) -> float:
         centre, scale = x[0] @ b, np.exp(z[0] @ c)
@@ -125,6 +126,15 @@ def test_gaps_are_left_out_and_too_little_is_refused() -> None:
     assert said.ran["pairs"] == str(399 - 150 - 10)
     with pytest.raises(ModelError, match="has 60 pairs"):
         Emos("ensemble/").fit(known(*(each[:61] for each in world()), 1)).predict(1, LEVELS)
+
+
+def test_a_search_that_stops_before_the_maximum_is_warned_of_and_told() -> None:
+    rain, members = world()
+    assert "unfinished" not in Emos("ensemble/").fit(known(rain, members, 1)).predict(1, LEVELS).ran
+    # An ensemble in another unit: the first step is too long for the line search.
+    with pytest.warns(ModelWarning, match="'x' stopped .*ABNORMAL"):
+        said = Emos("ensemble/", power=1.0).fit(known(rain, 1e4 * members, 1)).predict(1, LEVELS)
+    assert said.ran["unfinished"] == "1 of 1 series"
 
 
 def test_negative_rain_and_a_missing_ensemble_are_refused() -> None:

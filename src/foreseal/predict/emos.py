@@ -10,13 +10,14 @@ Monthly Weather Review 142 (2014); Gneiting et al., MWR 133 (2005), for the idea
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 
-from foreseal.errors import MissingExtra, ModelError
+from foreseal.errors import MissingExtra, ModelError, ModelWarning
 from foreseal.frame import Panel
 from foreseal.predict.climatology import YEAR, day_of_year
 from foreseal.predict.ensemble import members_of, without_ensemble
@@ -68,7 +69,7 @@ class Emos:
         levels = np.asarray(quantiles, np.float64)
         logit = np.log(levels / (1.0 - levels))
         values = np.empty((len(grid.ids), reach, len(levels)))
-        pairs = []
+        pairs, unfinished = [], 0
         for row, y in enumerate(grid.y):
             x, z = (each[min(row, len(each) - 1)] for each in (location, scale))
             known = np.flatnonzero(np.isfinite(y) & np.isfinite(x[:length]).all(axis=1))
@@ -80,11 +81,21 @@ class Emos:
                     hint="Start later, or use climatology until then.",
                 )
             pairs.append(len(known))
-            b, c = fit_censored_logistic(x[known], z[known], y[known] ** self.power)
+            b, c, stopped = fit_censored_logistic(x[known], z[known], y[known] ** self.power)
+            if stopped:
+                unfinished += 1
+                warnings.warn(
+                    f"emos: the search for the likelihood of series {grid.ids[row]!r} stopped before its "
+                    f"maximum ({stopped}). Look at the ensemble's unit.",
+                    ModelWarning,
+                    stacklevel=2,
+                )
             centre, width = x[length:] @ b, np.exp(z[length:] @ c)
             values[row] = np.maximum(centre[:, None] + width[:, None] * logit, 0.0) ** (1.0 / self.power)
         values, ran = without_ensemble(grid, values, quantiles)
         ran |= {"members": str(members.shape[2]), "pairs": ", ".join(map(str, dict.fromkeys(pairs)))}
+        if unfinished:
+            ran["unfinished"] = f"{unfinished} of {len(grid.ids)} series"
         return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), ran)
 
 
@@ -103,9 +114,10 @@ def predictors(members: FloatArray, day: FloatArray, power: float) -> tuple[Floa
     return location, scale
 
 
-def fit_censored_logistic(x: FloatArray, z: FloatArray, t: FloatArray) -> tuple[FloatArray, FloatArray]:
+def fit_censored_logistic(x: FloatArray, z: FloatArray, t: FloatArray) -> tuple[FloatArray, FloatArray, str]:
     """Coefficients of location and of log scale that maximise the likelihood of ``t`` (n,), which is a
-    logistic variable where it is above zero and says only that this one is not, where it is zero.
+    logistic variable where it is above zero and says only that this one is not, where it is zero. Third,
+    why the search stopped before the maximum, or nothing.
 
     Raises `MissingExtra`, or `ModelError` if there is no maximum.
     """
@@ -133,4 +145,4 @@ def fit_censored_logistic(x: FloatArray, z: FloatArray, t: FloatArray) -> tuple[
     found = minimize(loss, start, jac=True, method="L-BFGS-B")
     if not np.isfinite(found.x).all() or not np.isfinite(found.fun):
         raise ModelError("The likelihood of emos has no maximum.", hint="Look at the ensemble's values.")
-    return found.x[:k], found.x[k:]
+    return found.x[:k], found.x[k:], "" if found.success else str(found.message).strip(" :")
