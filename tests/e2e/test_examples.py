@@ -104,6 +104,9 @@ def test_an_example_writes_a_report_that_says_what_a_replay_proves(finished: Fin
         page = render_report(data, lang=lang, figures=False)
         assert project.settings.seal.key.replace("+", "&#43;") in page or project.settings.seal.key in page
     assert "replay: order proven, time not attested" in render_report(data, figures=False)
+    shown = {d.name: d.pictures for d in data.decisions if project.targets[d.target].kind == "series"}
+    assert all(shown.values())
+    assert not any(d.without for d in data.decisions)
     assert data.log is not None
     assert data.log.receipts == data.log.receipts_total > 0
 

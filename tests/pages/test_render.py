@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import polars as pl
 import pytest
+from made_up_pictures import make_pictures
 
 from foreseal.errors import UsageError
 from foreseal.pages.render import option_costs, render_report
@@ -122,6 +123,28 @@ def test_the_chinese_page_says_the_same_numbers(report: ReportData, html: str) -
     assert "回放：顺序已证明，时间未经见证" in chinese
     cells = re.compile(r"<td>([−\d,.]+)</td>")
     assert cells.findall(chinese) == cells.findall(html)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_what_a_policy_shows_is_on_the_page_with_its_numbers(report: ReportData, lang: str) -> None:
+    decision = dataclasses.replace(report.decisions[0], pictures=make_pictures())
+    data = dataclasses.replace(report, targets=(), decisions=(decision,))
+    html = render_report(data, lang=lang)
+    page = Page(html)
+    assert html.count("data-figure>") == 7  # six pictures, and regret
+    assert page.text.count("Kupiec p") == 1
+    cells = re.findall(r"<td>(.*?)</td>", html)
+    assert cells.count("×") == 1  # one day fell below its limit
+    assert "66.7\u00a0%" in cells  # two of three alerts were false
+    if lang == "en":
+        assert "8 were asked for and 0 not met; 1 were left of 8." in page.text
+        assert "not all demand is known yet" in page.text
+
+
+def test_a_policy_that_cannot_show_its_decisions_is_excused_by_name(report: ReportData) -> None:
+    decision = dataclasses.replace(report.decisions[0], without="SciPy is missing.")
+    html = render_report(dataclasses.replace(report, decisions=(decision,)), figures=False)
+    assert "No picture of the decisions: SciPy is missing." in Page(html).text
 
 
 def test_an_unknown_language_is_refused(report: ReportData) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from made_up_pictures import make_pictures
 from made_up_report import make_report
 
 from foreseal.pages.render import render_report
@@ -81,7 +82,7 @@ def test_names_from_the_data_are_text_and_never_markup_or_mathematics(visit: Vis
     data = dataclasses.replace(
         data,
         title=evil,
-        decisions=(dataclasses.replace(decision, costs=costs),),
+        decisions=(dataclasses.replace(decision, costs=costs, pictures=make_pictures(evil)),),
         targets=(dataclasses.replace(data.targets[0], target=target),),
         datasets=(dataset,),
         commands=(evil,),
@@ -96,8 +97,12 @@ def test_names_from_the_data_are_text_and_never_markup_or_mathematics(visit: Vis
 
 def test_nothing_is_wider_than_a_telephone(visit: Visit, tmp_path: Path) -> None:
     visit.page.set_viewport_size({"width": 375, "height": 800})
-    visit.open(tmp_path / "report.html", render_report(make_report()))
-    visit.page.locator(".plot canvas").first.wait_for(state="visible")
+    data = make_report()
+    pictured = dataclasses.replace(data.decisions[0], pictures=make_pictures())
+    data = dataclasses.replace(data, decisions=(pictured,))
+    visit.open(tmp_path / "report.html", render_report(data))
+    visit.page.locator(".plot canvas").last.wait_for(state="visible")
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 375
     body = visit.page.locator("body").bounding_box()
     assert body["width"] <= 375
     for box in visit.page.locator("section, figure, .plot, .scroll, pre").all():

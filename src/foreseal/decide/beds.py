@@ -19,6 +19,7 @@ import polars as pl
 from foreseal.decide.moves import Array, Moves
 from foreseal.decide.scenarios import Scenarios
 from foreseal.errors import UsageError
+from foreseal.pictures import Acted, Picture, Provision, latest
 from foreseal.records import Decision, Forecast, Option, RegretKind, Setting
 
 if TYPE_CHECKING:
@@ -130,6 +131,30 @@ class Beds:
             moves = Moves.among(regions, self.neighbours, self.idle, self.short, self.transfer)
             total += float(moves.costs(kept, demand[None])[0])
         return total
+
+    def pictures(self, acts: Sequence[Acted]) -> tuple[Picture, ...]:
+        """Beds of each region and week, patients as forecast and as they came, and who was moved."""
+        act = latest(acts)
+        beds = pl.DataFrame(
+            [(s.key.removeprefix(KEY), s.ds, float(s.value)) for s in act.action if s.key.startswith(KEY)],
+            schema={"unique_id": pl.String, "ds": pl.Datetime("us", "UTC"), "provided": pl.Float64},
+            orient="row",
+        )
+        patients = [(pl.col(name).clip(0.0) * self.stay / 7.0) for name in ("low", "middle", "high", "y")]
+        weeks = []
+        both = act.wanted().join(beds, on=["unique_id", "ds"]).with_columns(patients).sort("ds", "unique_id")
+        for week in both.partition_by("ds", maintain_order=True):
+            moved = {"moved_in": [None] * week.height, "moved_out": [None] * week.height}
+            if week["y"].is_finite().fill_null(value=False).all():
+                regions: list[str] = week["unique_id"].to_list()
+                moves = Moves.among(regions, self.neighbours, self.idle, self.short, self.transfer)
+                here, away = moves.moved(week["provided"].to_numpy(), week["y"].to_numpy())
+                moved = {"moved_in": here.tolist(), "moved_out": away.tolist()}
+            weeks.append(
+                week.with_columns(pl.Series(name, values, pl.Float64) for name, values in moved.items())
+            )
+        names = {"unique_id": "name", "y": "asked"}
+        return (Provision(act.cutoff, pl.concat(weeks).rename(names), "{bed}"),)
 
     def _ranks(self, regions: int) -> Array:
         """Probability levels (regions, scenarios): each region's are spread evenly over (0, 1)."""

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from foreseal.errors import ModelError, UsageError
+from foreseal.pictures import Acted, Alerts, Picture
 from foreseal.records import Decision, Forecast, Option, RegretKind, Setting, quantile_column
 
 if TYPE_CHECKING:
@@ -108,6 +109,40 @@ class CostLoss:
                 raise UsageError(f"The action has no alert for {uid!r} at {ds}.")
             total += float(self.cost_of(np.array([on > 0]), np.array([np.nan if y is None else y]))[0])
         return total
+
+    def pictures(self, acts: Sequence[Acted]) -> tuple[Picture, ...]:
+        """How often each option alerted rightly and wrongly, and the event's probability at each step."""
+        counts = {acts[-1].chosen: [0] * 4} | {name: [0] * 4 for name in acts[-1].options}
+        days: list[tuple[object, ...]] = []
+        for act in acts:
+            frame = self._mine(act.forecast)
+            chance = self.chance(frame, act.levels)
+            came = {
+                (uid, ds): self.cost_of(np.array([False]), np.array([y]))[0] > 0
+                for uid, ds, y in self._mine(act.outcome).select("unique_id", "ds", "y").iter_rows()
+                if y is not None and np.isfinite(y)
+            }
+            keys = list(frame.select("unique_id", "ds").iter_rows())
+            days += [(*key, float(p), came.get(key)) for key, p in zip(keys, chance, strict=True)]
+            for name, action in act.options.items():
+                said = {(setting.key, setting.ds): float(setting.value) > 0 for setting in action}
+                for (uid, ds), event in came.items():
+                    on = said.get((KEY, ds), said.get((f"{KEY} {uid}", ds)))
+                    if on is not None:
+                        counts[name][(0 if on else 1) if event else (2 if on else 3)] += 1
+        frame = pl.DataFrame(
+            [(name, *each) for name, each in counts.items()],
+            schema=["option", "hits", "misses", "false_alarms", "quiet"],
+            orient="row",
+        )
+        schema: dict[str, Any] = {
+            "name": pl.String,
+            "ds": pl.Datetime("us", "UTC"),
+            "chance": pl.Float64,
+            "event": pl.Boolean,
+        }
+        latest = pl.DataFrame(days, schema=schema, orient="row").unique(["name", "ds"], keep="last")
+        return (Alerts(frame, latest.sort("name", "ds"), self.protect / self.loss),)
 
     def _mine(self, frame: pl.DataFrame) -> pl.DataFrame:
         return frame.filter(pl.col("unique_id").is_in(self.series)) if self.series else frame

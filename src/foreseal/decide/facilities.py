@@ -6,7 +6,7 @@ mixed-integer program is solved by HiGHS through SciPy (extra ``population``). D
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
@@ -16,6 +16,7 @@ import polars as pl
 
 from foreseal.decide.scenarios import Scenarios
 from foreseal.errors import MissingExtra, ModelError, UsageError
+from foreseal.pictures import Acted, Chart, Picture, Provision, latest
 from foreseal.records import Decision, Forecast, Option, RegretKind, Setting
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -87,6 +88,46 @@ class Facilities:
             raise UsageError("The action is no plan for these places.", hint="Each is served by one of them.")
         serves = np.array([names.index(str(served[name])) for name in names])
         return self._cost(distances(self.places), serves, people)
+
+    def pictures(self, acts: Sequence[Acted]) -> tuple[Picture, ...]:
+        """The map of who is served where, and each facility's people against its capacity."""
+        act = latest(acts)
+        served = {setting.key: str(setting.value) for setting in act.action}
+        wanted = act.wanted().filter(
+            pl.col("unique_id").is_in(list(served)), pl.col("ds") == pl.col("ds").max()
+        )
+        people = dict(wanted.select("unique_id", "middle").iter_rows())
+        places = pl.DataFrame(
+            [
+                (
+                    name,
+                    lon,
+                    lat,
+                    "site" if name in served.values() else "place",
+                    served[name],
+                    people.get(name),
+                )
+                for name, (lat, lon) in self.places.items()
+                if name in served
+            ],
+            schema=["name", "x", "y", "kind", "group", "amount"],
+            orient="row",
+        )
+        lines = tuple((site, (site, name)) for name, site in served.items() if name != site)
+        load = (
+            wanted.with_columns(
+                pl.col("unique_id").replace_strict(served, return_dtype=pl.String).alias("name")
+            )
+            .group_by("name", "ds")
+            .agg(
+                pl.lit(self.capacity).alias("provided"),
+                pl.col("low", "middle", "high").sum(),
+                pl.when(pl.col("y").is_not_null().any()).then(pl.col("y").sum()).alias("asked"),
+            )
+            .sort("name")
+        )
+        chart = Chart(act.cutoff, places, lines, "{persons}", geographic=True)
+        return chart, Provision(act.cutoff, load, "{persons}")
 
     def _cost(self, away: Array, serves: npt.NDArray[np.int64], people: Array) -> float:
         load = np.bincount(serves, weights=people, minlength=len(people))

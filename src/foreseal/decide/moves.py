@@ -64,6 +64,15 @@ class Moves:
         cost: Array = (found.reshape(scenarios, -1) * weights).sum(axis=1)
         return cost
 
+    def moved(self, room: Array, demand: Array) -> tuple[Array, Array]:
+        """What each region takes over and hands on (regions,) each, under one demand (regions,) at least
+        cost."""
+        after, weights = self._after(1)
+        flow = _solve(weights, after, room - demand)[2 * self.count :]
+        away, here = (np.array([arc[end] for arc in self.arcs], int) for end in (0, 1))
+        taken, handed = (np.bincount(end, flow, self.count).astype(float) for end in (here, away))
+        return taken, handed
+
     def solver(self) -> str:
         return f"HiGHS by SciPy {_scipy().__version__}"
 

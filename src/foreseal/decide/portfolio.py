@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import polars as pl
 
 from foreseal.errors import MissingExtra, ModelError, UsageError
+from foreseal.pictures import Acted, Exceedances, Picture
 from foreseal.records import Decision, Forecast, Option, RegretKind, Setting, quantile_column
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
 
 LEAST = 100
+BASEL = 0.01
+"""The level of the VaR that supervisors count violations of."""
+
 CASH, TAIL, MEAN_TAIL = "cash", "VaR", "CVaR"
 
 
@@ -93,6 +97,32 @@ class CvarPortfolio:
         share = pl.col("unique_id").replace_strict(held, return_dtype=pl.Float64) / 100
         daily = seen.group_by("ds").agg(part=(share * pl.col("y")).sum()).sort("ds")["part"]
         return float(self._loss(-daily.to_numpy(), other[TAIL]).mean() + self.limit * other[CASH] / 100)
+
+    def pictures(self, acts: Sequence[Acted]) -> tuple[Picture, ...]:
+        """Returns of the whole against the VaR that was sealed, and of each series against its quantiles at
+        ``1 - level`` and at 1 %."""
+        level = round(1.0 - self.level, 10)
+        rows: list[tuple[object, ...]] = []
+        for act in acts:
+            seen = act.outcome.filter(pl.col("y").is_finite())
+            held = {
+                s.key.removeprefix("weight "): float(s.value)
+                for s in act.action
+                if s.key.startswith("weight ")
+            }
+            tail = next(float(s.value) for s in act.action if s.key == TAIL)
+            mine = seen.filter(pl.col("unique_id").is_in(list(held)))
+            share = pl.col("unique_id").replace_strict(held, return_dtype=pl.Float64) / 100
+            whole = mine.group_by("ds").agg((share * pl.col("y")).sum())
+            rows += [("", level, ds, y, -tail) for ds, y in whole.iter_rows()]
+            for p in sorted({level, BASEL} & set(act.levels)):
+                limits = seen.join(act.forecast, on=["unique_id", "ds"]).select(
+                    "unique_id", pl.lit(p), "ds", "y", quantile_column(p)
+                )
+                rows += limits.rows()
+        schema: dict[str, Any] = {"name": pl.String, "level": pl.Float64, "ds": pl.Datetime("us", "UTC")}
+        frame = pl.DataFrame(rows, schema={**schema, "y": pl.Float64, "limit": pl.Float64}, orient="row")
+        return (Exceedances(frame.sort("name", "level", "ds"), self.cost_unit),)
 
     def joint(self, prediction: Forecast, history: pl.DataFrame) -> tuple[list[str], datetime, Array, Array]:
         """Names, first instant, scenarios (scenarios x steps, series) in percent, and each series' spread."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,8 +11,10 @@ import numpy.typing as npt
 import polars as pl
 
 from foreseal.decide.scenarios import Scenarios
-from foreseal.decide.stock import Array, best_levels, chances, long_run, run_levels
+from foreseal.decide.stock import Array, best_levels, chances, ledger, long_run, run_levels
 from foreseal.errors import ModelError
+from foreseal.pictures import Acted, Picture, latest
+from foreseal.pictures import Ledger as Book
 from foreseal.records import Decision, Forecast, Option, RegretKind, Setting
 
 _KEYS = ("start", "s", "S")
@@ -79,6 +82,34 @@ class Reorder:
             start, low, high = (found[f"{key} {name}"] for key in _KEYS)
             total += float(self._costs((low, high), rows["y"].to_numpy()[None, :], start)[0])
         return total
+
+    def pictures(self, acts: Sequence[Acted]) -> tuple[Picture, ...]:
+        """Stock, orders and levels of each series under the demand that came, or under the middle of the
+        forecast while some of it is not known."""
+        act = latest(acts)
+        found = {setting.key: float(setting.value) for setting in act.action}
+        wanted = act.wanted().sort("unique_id", "ds")
+        known = wanted["y"].is_finite().fill_null(value=False).all()
+        frames = []
+        for (name,), rows in wanted.group_by("unique_id", maintain_order=True):
+            start, low, high = (found[f"{key} {name}"] for key in _KEYS)
+            demand = rows["y" if known else "middle"].to_list()
+            stock, orders = ledger((low, high), demand, start, self.lead)
+            frames.append(
+                rows.select(
+                    pl.col("unique_id").alias("name"),
+                    "ds",
+                    pl.Series("stock", stock),
+                    pl.Series("ordered", orders),
+                    pl.lit(low).alias("reorder"),
+                    pl.lit(high).alias("upto"),
+                    "low",
+                    "middle",
+                    "high",
+                    pl.col("y").alias("asked"),
+                )
+            )
+        return (Book(act.cutoff, pl.concat(frames), "{piece}", known=known),)
 
     def _costs(self, levels: tuple[float, float], paths: npt.ArrayLike, start: float) -> Array:
         return run_levels(levels, paths, start, self.lead, self.fixed, self.over, self.under)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -18,6 +18,7 @@ from foreseal.decide.routes import Tours
 from foreseal.decide.scenarios import Scenarios
 from foreseal.decide.stock import chances, expected_cost, mismatch, newsvendor
 from foreseal.errors import ModelError, ModelWarning
+from foreseal.pictures import Acted, Chart, Picture, Provision, latest
 from foreseal.records import Decision, Forecast, Option, RegretKind, Setting
 
 METRES = 1000.0
@@ -106,6 +107,41 @@ class Round:
         )
         tours = [str(each.value).split(" > ") for each in action if each.key.startswith("tour ")]
         return total + self.per_km * sum(map(self.kilometres, tours))
+
+    def pictures(self, acts: Sequence[Acted]) -> tuple[Picture, ...]:
+        """The map of the tours, and the stock of each series against what was asked for."""
+        act = latest(acts)
+        stock = {s.key: float(s.value) for s in act.action if not s.key.startswith("tour ")}
+        tours = {s.key: str(s.value).split(" > ") for s in act.action if s.key.startswith("tour ")}
+        home = next(name for name in ("home", "home >", "home @") if name not in self.sites)
+        rows = [(home, *self.home, "site", "", None)]
+        rows += [
+            (
+                site,
+                *self.sites[site],
+                "place",
+                tour,
+                sum(n for uid, n in stock.items() if uid.endswith(f"@{site}")),
+            )
+            for tour, sites in tours.items()
+            for site in sites
+        ]
+        places = pl.DataFrame(rows, schema=["name", "x", "y", "kind", "group", "amount"], orient="row")
+        lines = tuple((tour, (home, *sites, home)) for tour, sites in tours.items())
+        first = act.wanted().filter(
+            pl.col("ds") == pl.col("ds").min(), pl.col("unique_id").is_in(list(stock))
+        )
+        frame = first.select(
+            pl.col("unique_id").alias("name"),
+            "ds",
+            pl.col("unique_id").replace_strict(stock, return_dtype=pl.Float64).alias("provided"),
+            "low",
+            "middle",
+            "high",
+            pl.col("y").alias("asked"),
+        )
+        chart = Chart(act.cutoff, places, lines, "{piece}", geographic=False)
+        return chart, Provision(act.cutoff, frame, "{piece}")
 
     def kilometres(self, tour: list[str]) -> float:
         """Length of a tour that starts and ends at home; each leg to the metre."""

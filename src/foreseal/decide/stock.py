@@ -133,6 +133,24 @@ class _Run:
         return float((self.fixed + total) / sum(visits))
 
 
+def ledger(
+    levels: tuple[float, float], demand: Sequence[float], start: float, lead: int
+) -> tuple[list[float], list[float]]:
+    """Stock at the end of each period (what is owed is below 0), and what was ordered at its beginning, for
+    (s, S) under one path of demand; the same rule as in `run_levels`."""
+    reorder, upto = levels
+    hand, due = float(start), [0.0] * (len(demand) + lead + 1)
+    stock, orders = [], []
+    for period, asked in enumerate(demand):
+        position = hand + sum(due[period : period + lead + 1])
+        orders.append(upto - position if position <= reorder else 0.0)
+        due[period + lead] += orders[-1]
+        hand += due[period] - max(asked, 0.0)
+        due[period] = 0.0
+        stock.append(hand)
+    return stock, orders
+
+
 def run_levels(
     levels: tuple[float, float],
     demand: npt.ArrayLike,

@@ -15,7 +15,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -26,6 +26,7 @@ from foreseal.decide.delay import Array
 from foreseal.decide.scenarios import Scenarios
 from foreseal.decide.signal import Junction, best_greens, total_delay, webster_greens
 from foreseal.errors import UsageError
+from foreseal.pictures import Acted, Phases, Picture
 from foreseal.records import Decision, Forecast, Option, RegretKind, Setting
 
 if TYPE_CHECKING:
@@ -203,6 +204,23 @@ class Webster:
             )
         volumes = np.maximum(seen["y"].to_numpy().astype(float), 0.0)[:, None]
         return float(total_delay(self.junction(), volumes, greens[rows]).sum())
+
+    def pictures(self, acts: Sequence[Acted]) -> tuple[Picture, ...]:
+        """The latest plan: green and change of each phase, from period to period."""
+        act = acts[-1]
+        starts, greens = self._read(act.action)
+        instants = act.forecast["ds"].unique().sort().to_list()
+        ends = [*starts[1:], instants[-1] + timedelta(hours=self.hours)]
+        change = self.yellow + self.all_red
+        rows = [
+            (start, end, name, seconds)
+            for start, end, plan in zip(starts, ends, greens.tolist(), strict=True)
+            for phase, green in zip(self.served, plan, strict=True)
+            for name, seconds in (("+".join(phase), green), ("", change))
+        ]
+        schema: dict[str, Any] = dict.fromkeys(("start", "end"), pl.Datetime("us", "UTC"))
+        schema |= {"phase": pl.String, "seconds": pl.Float64}
+        return (Phases(act.cutoff, pl.DataFrame(rows, schema=schema, orient="row"), self.timezone),)
 
     def _keys(self) -> list[str]:
         return [f"green {'+'.join(phase)}" for phase in self.served]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 OVERVIEW_AFTER = 240
 WINDOW = 168
+LISTED = 5
 
 
 def central_pairs(quantiles: Sequence[float]) -> list[tuple[float, float]]:
@@ -99,7 +100,8 @@ def _draw(
         )
         bands.append(band)
     if bands:
-        levels = ", ".join(f"{100 * (high - low):g}" for low, high in reversed(pairs))
+        held = [f"{100 * (high - low):g}" for low, high in reversed(pairs)]
+        levels = ", ".join(held if len(held) <= LISTED else [*held[:2], "…", held[-1]])
         items.append((f"{levels} %", bands))
     anchor = None
     if 0.5 in quantiles:

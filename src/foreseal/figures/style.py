@@ -33,10 +33,10 @@ GRID = "#8a8d93"
 HEIGHT = 340
 SQUARE = 460
 FONT = "system-ui, sans-serif"
-TELEPHONE = 320
-"""Pixels that a figure has on a narrow page."""
+TELEPHONE = 280
+"""Pixels that a figure has beside its axis on a narrow page."""
 
-_ITEM, _NARROW, _WIDE = 42, 7, 13
+_ITEM, _NARROW, _WIDE, _ROW = 40, 7, 13, 26
 
 
 def english(text: str) -> str:
@@ -114,18 +114,23 @@ def new_figure(
     return fig
 
 
-def add_legend(fig: bokeh.plotting.figure, items: Sequence[tuple[str, Sequence[Any]]]) -> None:
-    """A legend above the figure, in columns where a telephone has no room for one row; a click hides what it
-    names."""
+def add_legend(
+    fig: bokeh.plotting.figure, items: Sequence[tuple[str, Sequence[Any]]], room: int = TELEPHONE
+) -> None:
+    """A legend above the figure, in several rows if it is wider than a telephone's ``room`` in pixels, for
+    which the figure grows; a click hides what it names."""
     from bokeh.models import Legend, LegendItem
 
     widths = [_ITEM + sum(_WIDE if ord(each) > 0x2E7F else _NARROW for each in label) for label, _ in items]
-    fits = max(1, int(TELEPHONE // max(widths, default=1)))
+    columns = len(items)
+    while columns > 1 and sum(max(widths[k::columns]) for k in range(columns)) > room:
+        columns -= 1
+    fig.height = (fig.height or HEIGHT) + _ROW * (-(-len(items) // max(columns, 1)) - 1)
 
     legend = Legend(
         items=[LegendItem(label=label, renderers=list(glyphs)) for label, glyphs in items],
         orientation="horizontal",
-        ncols="auto" if sum(widths) <= TELEPHONE else fits,
+        ncols=max(columns, 1),
         location="top_left",
         click_policy="hide",
         background_fill_alpha=0,

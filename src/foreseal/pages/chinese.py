@@ -74,6 +74,102 @@ CHINESE: Mapping[str, str] = {
     "worst skill": "技巧得分最低",
     "Only the latest {n} steps are drawn.": "图中只画出最近 {n} 步。",
     "Table behind this figure ({n} rows)": "图形所用的数据表（{n} 行）",
+    # Pictures of decisions
+    "No picture of the decisions: {why}": "决策无图：{why}",
+    "Map": "地图",
+    "The action of cutoff {cutoff}, to scale. Squares are sites, circles the places they serve, their areas "
+    "in proportion to the amount; a line leads from a site to whom it serves, or along a tour.": (
+        "截止时刻 {cutoff} 的行动，按比例绘制。方块为设施，圆为其服务的地点，面积与数量成比例；"
+        "线从设施连到其服务的地点，或沿着一条路线。"
+    ),
+    "Some lines share a colour.": "部分线条颜色相同。",
+    "site or tour": "设施或路线",
+    "stop": "站序",
+    "place": "地点",
+    "km along the line": "沿线公里数",
+    "amount": "数量",
+    "km to the east": "向东公里数",
+    "km to the north": "向北公里数",
+    "Provided and asked for": "提供与需求",
+    "The action of cutoff {cutoff}: bars are what it provides, lines the interval of what was expected to be "
+    "asked for with its median, diamonds what was asked for.": (
+        "截止时刻 {cutoff} 的行动：条形为所提供的数量，线段为预期需求的区间及其中位数，菱形为实际需求。"
+    ),
+    "To the right of a diamond is what was taken over from others, to the left what was handed on to them, "
+    "by the moves of least cost.": "菱形右侧为从别处接收的数量，左侧为转往别处的数量，按成本最低的转移计算。",
+    "{asked} were asked for and {short} not met; {left} were left of {provided}.": (
+        "需求 {asked}，其中 {short} 未满足；提供 {provided}，剩余 {left}。"
+    ),
+    "{n} of {total} are drawn, the largest.": "共 {total} 个，图中画出最大的 {n} 个。",
+    "name": "名称",
+    "provided": "提供",
+    "asked for": "实际需求",
+    "asked for, as forecast": "预测需求",
+    "expected, from": "预期（下限）",
+    "expected, median": "预期（中位数）",
+    "expected, to": "预期（上限）",
+    "taken over": "接收",
+    "handed on": "转出",
+    "not met": "未满足",
+    "left": "剩余",
+    "Backtest of limits": "限额回测",
+    "Dots are what came, lines the value at risk that was sealed before, squares the days that fell below "
+    "it.": ("点为实际结果，线为事先封存的风险价值，方块为跌破限额的日子。"),
+    "the whole portfolio": "整个投资组合",
+    "return": "收益率",
+    "level": "水平",
+    "limit": "限额",
+    "below it": "跌破",
+    "Exceedances": "突破次数",
+    "How many days fell below the limit, and how many should have. Small p-values speak against the limits: "
+    "Kupiec's if there are too many or too few, Christoffersen's if they also come in clusters. Few days "
+    "show little.": (
+        "跌破限额的天数与应有的天数。p 值小说明限额不可信：Kupiec 检验突破过多或过少，"
+        "Christoffersen 检验突破是否成串。"
+        "天数少时说明不了什么。"
+    ),
+    "days": "天数",
+    "exceedances": "突破次数（次）",
+    "expected": "应有次数",
+    "Stock and orders": "库存与订货",
+    "Stock at the end of each step from cutoff {cutoff} on, below zero what is owed; triangles are orders, "
+    "which come later. Dashed the level at which one orders, dotted the level up to which.": (
+        "自截止时刻 {cutoff} 起每步末的库存，零以下为欠货；三角为订货，稍后到货。"
+        "虚线为订货点，点线为补货上限。"
+    ),
+    "Under the demand that came.": "按实际需求计算。",
+    "Under the middle of the forecast: not all demand is known yet.": "按预测中值计算：尚非全部需求已知。",
+    "stock": "库存",
+    "ordered": "订货",
+    "demand": "需求",
+    "demand, as forecast": "需求（预测）",
+    "Signal plan": "信号配时方案",
+    "The plan of cutoff {cutoff} over the day: seconds of green for each phase, stacked with the changes "
+    "between them to the cycle.": (
+        "截止时刻 {cutoff} 的全天方案：各相位的绿灯秒数，与其间的转换时间叠加为周期。"
+    ),
+    "phase": "相位",
+    "change": "转换",
+    "seconds": "秒数",
+    "cycle": "周期",
+    "Probability of the event": "事件概率",
+    "The forecast probability at each step, and whether the event came. Above the dashed line, at "
+    "{threshold}, an alert was worth its cost.": (
+        "每步的预测概率，以及事件是否发生。在 {threshold} 处的虚线以上，发布警报是值得的。"
+    ),
+    "event": "事件发生",
+    "no event": "未发生",
+    "no outcome": "尚无结果",
+    "probability of the event": "事件概率",
+    "Alerts and events": "警报与事件",
+    "Contingency table of each option, the chosen one first: alerts with and without the event, events "
+    "without an alert, the share of events detected (POD) and of alerts that were false (FAR).": (
+        "各方案的列联表，所选方案在前：有事件与无事件的警报、无警报的事件、事件的命中率（POD）与警报的空报率（FAR）。"
+    ),
+    "hits": "命中",
+    "misses": "漏报",
+    "false alarms": "空报",
+    "rightly quiet": "正确未报",
     # All series, pyramids, places in distributions
     "All series": "全部序列",
     "Skill of each series against {baseline}: one minus the ratio of the mean scores, above zero where the "

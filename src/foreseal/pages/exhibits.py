@@ -16,6 +16,7 @@ from foreseal.figures.style import unit_label
 from foreseal.pages.cases import case_exhibits
 from foreseal.pages.embed import figure_json
 from foreseal.pages.numbers import local_time, number, percent
+from foreseal.pages.pictures import picture_exhibits
 from foreseal.pages.series import series_exhibits
 from foreseal.pages.survival import survival_exhibits
 
@@ -66,7 +67,10 @@ class Studio:
         return [*found, *self._skill(report, key)] if report.record.settled else found
 
     def decision(self, report: DecisionReport, key: str) -> list[Exhibit]:
-        """Savings and regret; nothing before the first outcome."""
+        """What the policy shows, then savings and regret; of these nothing before the first outcome."""
+        return [*picture_exhibits(self, report, key), *self._regret(report, key)]
+
+    def _regret(self, report: DecisionReport, key: str) -> list[Exhibit]:
         table = regret_table(report.costs)
         if table.is_empty():
             return []

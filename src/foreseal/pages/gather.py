@@ -11,9 +11,10 @@ from typing import Any
 import polars as pl
 
 from foreseal import __version__
-from foreseal.errors import SettingsError
+from foreseal.errors import ForesealError, SettingsError
 from foreseal.figures.groups import group_of
 from foreseal.pages.report import DatasetReport, DecisionReport, LogReport, ReportData, TargetReport
+from foreseal.pictures import Acted, Pictured
 from foreseal.records import Setting, Target
 from foreseal.run import Project
 from foreseal.run.receipts import verify_receipts
@@ -156,7 +157,32 @@ def _decision(results: Results, name: str) -> DecisionReport:
         plan=_plan(results, last) if last else (),
         plan_cutoff=last.cutoff if last else None,
         options=table.options,
+        **_pictures(results, name, found),
     )
+
+
+def _pictures(results: Results, name: str, found: Sequence[Decided]) -> dict[str, Any]:
+    """What the policy shows of its decisions about series, or why it cannot."""
+    policy = results.project.policies[name]
+    target = results.project.targets[results.project.settings.decisions[name].target]
+    if not found or target.kind != "series" or not isinstance(policy, Pictured):
+        return {}
+    said = {s.leaf: forecaster for (_, forecaster, _), s in results.history.forecasts.items()}
+    forecaster = said[found[-1].said.body["forecast"]]
+    forecasts = results.forecasts(target, forecaster).partition_by("cutoff", as_dict=True, include_key=False)
+    outcomes = results.outcomes(target)
+    none = outcomes.clear().drop("cutoff")
+    settled = outcomes.partition_by("cutoff", as_dict=True, include_key=False)
+    acts = [
+        Acted(
+            each.cutoff, each.chosen, each.options, forecasts[each.cutoff,], settled.get((each.cutoff,), none)
+        )
+        for each in found
+    ]
+    try:
+        return {"pictures": policy.pictures(acts)}
+    except ForesealError as error:
+        return {"without": str(error)}
 
 
 def _plan(results: Results, last: Decided) -> tuple[Setting, ...]:

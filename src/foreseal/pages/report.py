@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from foreseal.pictures import Picture
 from foreseal.records import RegretKind, Setting, Target
 from foreseal.score.record import TrackRecord
 
@@ -70,7 +71,8 @@ class DecisionReport:
     ``costs`` has a row per cutoff and option: ``cutoff, option, chosen`` (bool), ``expected_cost`` and
     ``cost`` (null until the outcome is known). ``states`` counts decisions by approval state. ``plan`` is the
     action that was chosen at ``plan_cutoff``, the latest one. ``options`` are the policy's costs and
-    constraints as the project states them.
+    constraints as the project states them. ``pictures`` are what the policy shows, ``without`` says why it
+    could not.
     """
 
     name: str
@@ -83,6 +85,8 @@ class DecisionReport:
     plan: tuple[Setting, ...] = ()
     plan_cutoff: datetime | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    pictures: tuple[Picture, ...] = ()
+    without: str = ""
 
 
 @dataclass(frozen=True, slots=True)
