@@ -73,6 +73,22 @@ def test_the_order_of_cases_does_not_matter_and_a_missing_feature_counts_as_aver
     assert model.predict(blank, TIMES).frame.equals(model.predict(average, TIMES).frame)
 
 
+def test_the_names_of_cases_do_not_matter() -> None:
+    require("sksurv")
+    data = lifetimes(80)
+    blank = pl.when(pl.col("noise") > 1.0).then(None).otherwise("noise").alias("noise")
+    named = pl.col("case_id").str.reverse()
+    model = MeanCurves(("forest", "boosting"), trees=5, stages=5)
+    one, other = (
+        model.fit(each).predict(each.features, TIMES)
+        for each in (
+            Lifetimes(data.features.with_columns(blank), data.labels),
+            Lifetimes(data.features.with_columns(blank, named), data.labels.with_columns(named)),
+        )
+    )
+    assert one.frame["survival"].equals(other.frame["survival"])
+
+
 @pytest.mark.parametrize("event", [0, 1])
 def test_too_few_events_give_the_curve_of_kaplan_and_meier_and_say_so(event: int) -> None:
     data = lifetimes(LEAST_EVENTS - 1)

@@ -69,7 +69,9 @@ class Logistic:
             raise ModelError(f"The penalty {self.penalty} of 'logistic' is not a number from 0 up.")
         self.columns_ = Columns.of(cases.features)
         labels = cases.labels.select("case_id", "y").drop_nulls()
-        learnt = cases.features.join(labels, on="case_id").sort("case_id")
+        learnt = cases.features.join(labels, on="case_id")
+        # Not by case: pseudonyms are drawn anew in every project, and folds would differ.
+        learnt = learnt.sort([*self.columns_.names, "y"], nulls_last=True)
         x, y = self.columns_.matrix(learnt), learnt["y"].cast(pl.Int64).to_numpy()
         if not np.isin(y, (0, 1)).all():
             raise ModelError("Labels of cases must be 0 or 1.", hint="Say which label is the positive one.")

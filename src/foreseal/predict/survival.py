@@ -84,7 +84,9 @@ class MeanCurves:
             )
         # Who was seen on the first day only was not watched at all.
         watched = lifetimes.labels.select("case_id", "time", "event").drop_nulls().filter(pl.col("time") > 0)
-        learnt = lifetimes.features.join(watched, on="case_id").sort("case_id")
+        learnt = lifetimes.features.join(watched, on="case_id")
+        # Not by case: pseudonyms are drawn anew in every project, and the trees' draws would differ.
+        learnt = learnt.sort([*names, "time", "event"], nulls_last=True)
         events = int(learnt["event"].sum())
         self.ran_ = {"watched": str(learnt.height), "events": str(events)}
         self.models_ = {}
