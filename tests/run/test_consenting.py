@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
@@ -19,6 +21,7 @@ from foreseal.cli.report import write_report
 from foreseal.errors import DataError, Refused, SettingsError, Tampered, UsageError
 from foreseal.run import Project, consenting, reasons
 from foreseal.run.erasure import erase
+from foreseal.run.forecasting import Knowledge
 from foreseal.run.receipts import verify_receipts, write_receipts
 from foreseal.run.results import Decided, Results
 from foreseal.run.session import Session
@@ -72,6 +75,16 @@ def verbs(project: Project) -> tuple[list[str], list[str]]:
     """Commitments given and withdrawn in the log."""
     history = project.history()
     return sorted(history.consents), sorted(history.withdrawn)
+
+
+def standing(project: Project, *names: str) -> dict[str, str]:
+    """Of the people named, the commitments that a decision made now would state."""
+    with Session.begin(project) as session:
+        called = session.store.pseudonyms("people", names)
+        knowledge = Knowledge.latest(session.store, ["people"], project.timezone)
+        found = consenting.agreed(session, knowledge, "people", datetime.now(UTC), called.values())
+        session.commit()
+    return {name: found.subjects[case] for name, case in called.items() if case in found.subjects}
 
 
 def test_everybody_decided_about_has_a_consent_in_the_log_and_nobody_is_named_there(lender: Project) -> None:
@@ -231,4 +244,73 @@ def test_duplicates_missing_labels_and_a_constant_feature_leave_the_rest_alone(t
     (collected,) = done.collected
     assert collected.rejected > 0
     assert done.decisions == 2
+    assert verify_log(project.log_folder, [project.trusted()]).ok
+
+
+def test_a_late_row_that_claims_an_older_time_gives_no_consent_back(lender: Project) -> None:
+    """Nor does it take one: what was claimed last decides, as in every other read."""
+    rewrite(lender, [row(121, agreed=0, later=48.0), row(122, agreed=1, later=48.0, income=7.0)])
+    assert go(lender).withheld == 1
+    rewrite(lender, [row(121, later=24.0, income=5.0), row(122, agreed=0, later=24.0, income=5.0)])
+    (collected,) = go(lender, verbs=("collect",)).collected
+    assert collected.late == 2
+    assert list(standing(lender, person(121), person(122))) == [person(122)]
+    assert standing(lender, person(122))[person(122)] in acts(lender).values()
+
+
+def test_an_empty_cell_neither_gives_a_consent_nor_ends_it(lender: Project) -> None:
+    rewrite(lender, [row(121, agreed="", later=24.0), row(122, agreed="", later=24.0)])
+    rewrite(lender, [row(123, agreed=0, later=24.0), row(123, agreed="", later=48.0)])
+    assert go(lender).withheld == 3
+    assert verbs(lender)[1] == []
+    rewrite(lender, [row(121, later=24.0 * 9), row(123, agreed="", later=24.0 * 9, income=7.0)])
+    go(lender, verbs=("collect",))
+    assert list(standing(lender, person(121), person(122), person(123))) == [person(121)]
+    with Session.begin(lender) as session:
+        consenting.withdraw(session, "people", [person(121), person(122)])
+    rewrite(lender, [row(k, agreed="", later=24.0 * 10) for k in (121, 122)])
+    rewrite(lender, [row(k, later=24.0 * 11, income=7.0) for k in (121, 122)])
+    go(lender, verbs=("collect",))
+    assert standing(lender, person(121), person(122)) == {}
+
+
+def test_whoever_stands_is_whom_the_store_says_to_agree_and_no_late_row_undoes_the_desk(
+    tmp_path: Path,
+) -> None:
+    """Random histories of agreeing, withdrawing and saying nothing, some of it told late and in any order."""
+    random, names = Random(3), [person(k) for k in range(PEOPLE)]
+
+    def some(values: tuple[int | str, ...], most: int) -> list[str]:
+        moments = {k: random.sample(range(600), random.randint(0, most)) for k in range(PEOPLE)}
+        told = [(k, 0.5 * hour) for k, hours in moments.items() for hour in hours]
+        random.shuffle(told)
+        return [
+            row(k, agreed=random.choice(values), later=later - 24.0 * (k // 5), income=random.uniform(9, 99))
+            for k, later in told
+        ]
+
+    def agreeing() -> list[str]:
+        with project.store() as store:
+            now = store.as_of_features("people", datetime.now(UTC)).select("case_id", "agreed")
+            called = store.pseudonyms("people", names)
+        says = dict(now.iter_rows())
+        return [name for name in names if says.get(called.get(name, "")) == 1]
+
+    start = [row(k, income=30.0 + k) for k in range(PEOPLE)]
+    project = make_lender(tmp_path / "lender", tmp_path / "people.csv", [*start, *some((0, 1, ""), 4)])
+    go(project)
+    for _ in range(2):
+        rewrite(project, some((0, 1, ""), 2))
+        (collected,) = go(project, verbs=("collect",)).collected
+        assert collected.late > 20
+        stand = standing(project, *names)
+        assert sorted(stand) == agreeing()
+        assert 20 < len(stand) < 140
+    with Session.begin(project) as session:
+        consenting.withdraw(session, "people", sorted(stand))
+    rewrite(project, some((1, ""), 3))
+    (collected,) = go(project, verbs=("collect",)).collected
+    assert collected.late > 20
+    assert set(agreeing()) & set(stand)
+    assert not set(standing(project, *names)) & set(stand)
     assert verify_log(project.log_folder, [project.trusted()]).ok

@@ -62,7 +62,7 @@ def row(
     k: int,
     *,
     name: str = "",
-    agreed: int = 1,
+    agreed: int | str = 1,
     later: float = 0.0,
     income: float = 0.0,
     phone: str = "",

@@ -8,13 +8,17 @@ A commitment stands for one person's consent, from the moment at which they gave
 
 Whoever holds the secret can make it again and prove to that person which one is theirs; when the subject is
 erased nobody can. What was withdrawn stays so: a person who agrees again has a new commitment.
+
+Rows are read in the order of their claims, as in every read of the store, so that a late row which claims an
+older time gives no consent back. An empty cell neither gives a consent nor ends it: while it is the latest,
+nothing is decided about that person.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -56,13 +60,18 @@ def agreed(
 ) -> Agreed:
     """The consents that stand for ``cases`` at a cutoff; what is new about anybody's is staged first."""
     table = _table(session, dataset)
-    given, ended = _read(session, dataset, table, cutoff, knowledge.n[dataset])
-    history = session.history
-    withdrawn = sorted(each for each in ended if each in history.consents and each not in history.withdrawn)
-    _say(session, dataset, table.purpose, "withdrawn", withdrawn)
-    wanted = {case: given[case] for case in cases if case in given}
-    standing = {case: each for case, each in wanted.items() if each not in history.withdrawn}
-    leaves = {each: said.leaf for each, said in history.consents.items()}
+    read = _read(session, dataset, table, cutoff, knowledge.n[dataset])
+    sealed, gone = session.history.consents.keys(), {*session.history.withdrawn}
+    ended = {each for one in read if one.ended for each in one.made if each in sealed}
+    _say(session, dataset, table.purpose, "withdrawn", sorted(ended - gone))
+    gone |= ended
+    asked = set(cases)
+    standing = {
+        one.case: one.standing(sealed)
+        for one in read
+        if one.case in asked and one.stated and not one.ended and gone.isdisjoint(one.made)
+    }
+    leaves = {each: said.leaf for each, said in session.history.consents.items()}
     leaves |= _say(session, dataset, table.purpose, "given", sorted({*standing.values()} - leaves.keys()))
     cited = sorted({leaves[each] for each in standing.values()})
     if len(cited) > MAX_CONSENTS:
@@ -82,19 +91,19 @@ def withdraw(session: Session, dataset: str, ids: Iterable[str]) -> list[Said]:
     table = _table(session, dataset)
     ids = list(ids)
     known = session.store.pseudonyms(dataset, ids)
-    now = session.desk.now()
-    given, ended = _read(session, dataset, table, now, session.store.latest_n(dataset))
-    subjects = []
+    read = _read(session, dataset, table, None, session.store.latest_n(dataset))
+    sealed, gone = session.history.consents.keys(), session.history.withdrawn.keys()
+    subjects: set[str] = set()
     for each in ids:
-        case = known.get(each, each)
-        mine = [c for c, who in ended.items() if who == case] + ([given[case]] if case in given else [])
+        mine = [one for one in read if one.case == known.get(each, each)]
         if not mine:
             raise DataError(
                 f"Nobody of that id has agreed to anything in {dataset!r}.",
                 hint="Give the id as the source writes it, or the pseudonym.",
             )
-        subjects += [c for c in mine if c not in session.history.withdrawn]
-    _say(session, dataset, table.purpose, "withdrawn", sorted(set(subjects)))
+        # The last row's, too: should more be learnt of what was before it, the withdrawal still holds.
+        subjects |= {c for one in mine for c in one.made if c in sealed or c == one.made[-1]}
+    _say(session, dataset, table.purpose, "withdrawn", sorted(subjects - gone))
     return session.commit()
 
 
@@ -108,32 +117,64 @@ def _table(session: Session, dataset: str) -> ConsentTable:
     return settings.consent
 
 
+@dataclass(slots=True)
+class _Consent:
+    """One consent of one person: from the row that gave it to the one that ended it, if one did.
+
+    ``made`` holds the commitment of each row that says so, in the order of their claims, for a row that came
+    late may be the first. ``stated`` is whether the latest row says anything.
+    """
+
+    case: str
+    made: list[str]
+    stated: bool = True
+    ended: bool = False
+
+    def standing(self, sealed: Container[str]) -> str:
+        """The commitment that stands for it: one that was sealed, or else the first."""
+        return next((each for each in self.made if each in sealed), self.made[0])
+
+
 def _read(
     session: Session,
     dataset: str,
     table: ConsentTable,
-    cutoff: datetime,
+    cutoff: datetime | None,
     n: int,
-) -> tuple[dict[str, str], dict[str, str]]:
-    """By case the commitment of the consent in force, and by commitment the case of those that have ended."""
-    rows = session.store.vintages(dataset, "features")
+) -> list[_Consent]:
+    """The consents of all, those that have ended and the one that has not, as known at a cutoff."""
+    rows = session.store.vintages(dataset, "features", n=n, cutoff=cutoff)
     if table.column not in rows.columns:
         raise SettingsError(
             f"consent in [datasets.{dataset}] names the column {table.column!r}, which the source lacks.",
             hint="Name a feature of 0 and 1.",
         )
-    rows = rows.filter((pl.col("known_at") <= cutoff) & (pl.col("n") <= n)).sort("case_id", "known_at", "n")
+    rows = rows.with_columns(claimed=pl.coalesce("claimed_at", "known_at"))
+    rows = rows.sort("case_id", "claimed", "known_at", "n")
     secrets = session.store.secrets(dataset, rows["case_id"].unique())
-    given: dict[str, str] = {}
-    ended: dict[str, str] = {}
-    for case, at, value in rows.select("case_id", "known_at", table.column).iter_rows():
+    found: list[_Consent] = []
+    refused: datetime | None = None  # since the last agreement: when it was first known
+    for case, claimed, at, value in rows.select("case_id", "claimed", "known_at", table.column).iter_rows():
         if case not in secrets:
             continue
-        if value in (1, "1", "true", "yes") and case not in given:
-            given[case] = commitment(secrets[case], dataset, table.purpose, case, at)
-        elif value not in (1, "1", "true", "yes") and case in given:
-            ended[given.pop(case)] = case
-    return given, ended
+        last = found[-1] if found and found[-1].case == case else None
+        refused = refused if last else None
+        if value is None or value == "":
+            if last:
+                last.stated = False
+        elif value in (1, "1", "true", "yes"):
+            made = commitment(secrets[case], dataset, table.purpose, case, claimed)
+            # A withdrawal that became known only after the person had agreed again ended nothing.
+            if last and (refused is None or refused > at):
+                last.made.append(made)
+                last.stated, last.ended = True, False
+            else:
+                found.append(_Consent(case, [made]))
+            refused = None
+        elif last:
+            refused = at if refused is None else min(refused, at)
+            last.stated, last.ended = True, True
+    return found
 
 
 def _say(session: Session, dataset: str, purpose: str, action: str, subjects: list[str]) -> dict[str, str]:
