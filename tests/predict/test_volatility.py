@@ -106,16 +106,41 @@ def test_ewma_is_the_recursion_of_riskmetrics() -> None:
     assert variance[1:] == pytest.approx((1 - DECAY) * y**2 + DECAY * variance[:-1])
 
 
-def test_paths_reach_the_variance_that_the_recursion_expects() -> None:
-    """E sigma²(k) = long + persistence^(k-1) (sigma²(1) - long), for residuals of unit variance."""
-    z = np.sort(np.random.default_rng(0).standard_normal(4000))
+@pytest.mark.parametrize("skewed", [False, True])
+def test_paths_reach_the_mean_and_the_variance_that_the_recursion_expects(skewed: bool) -> None:
+    """E sigma²(k) = long + persistence^(k-1) (sigma²(1) - long), for residuals of unit variance; where falls
+    are the larger residuals, they raise it more than rises."""
+    rng = np.random.default_rng(0)
+    z = np.sort(-rng.standard_gamma(4.0, 4000) if skewed else rng.standard_normal(4000))
     z = (z - z.mean()) / z.std()
     half = float((z**2 * (z < 0)).mean())
-    made = Fitted(0.0, 0.05, 0.05, 0.1, 0.85, 1.0, z)
+    made = Fitted(0.7, 0.05, 0.05, 0.1, 0.8, 1.0, z)
     paths = made.ahead(3.0, 10, np.random.default_rng(1))
-    keep = 0.05 + 0.1 * half + 0.85
+    keep = 0.05 + 0.1 * half + 0.8
     expected = [0.05 / (1 - keep) + keep**k * (3.0 - 0.05 / (1 - keep)) for k in range(10)]
     assert paths.var(axis=1) == pytest.approx(expected, rel=0.06)
+    assert paths.mean(axis=1) == pytest.approx(np.full(10, 0.7), abs=0.02)
+
+
+def test_after_a_fall_the_paths_are_wider_than_after_a_rise() -> None:
+    made = Fitted(0.0, 0.05, 0.02, 0.3, 0.7, 1.0, np.repeat([-1.0, 1.0], 2000))
+    falls, rises = (paths[1] for paths in _by_sign(made.ahead(1.0, 2, np.random.default_rng(2))))
+    assert np.abs(falls) == pytest.approx(np.full(len(falls), np.sqrt(0.05 + 0.32 + 0.7)))
+    assert np.abs(rises) == pytest.approx(np.full(len(rises), np.sqrt(0.05 + 0.02 + 0.7)))
+
+
+def _by_sign(paths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return paths[:, paths[0] < 0], paths[:, paths[0] > 0]
+
+
+def test_the_member_that_erred_less_weighs_more() -> None:
+    """500 past returns lag behind where spreads fell to a fifth, not where single shocks come and go."""
+    steady = np.random.default_rng(5).standard_t(2.5, 900)
+    fallen = np.where(np.arange(900) < 500, steady, steady / 5.0)
+    for y, best in ((fallen, "ewma"), (steady, "historical")):
+        said = Volatility(("historical", "ewma"), memory=300).fit(panel(y)).predict(1, LEVELS)
+        weights = dict(part.split("=") for part in said.ran["weights"].split())
+        assert float(weights[best]) > 0.8, best
 
 
 def test_a_forecast_is_the_members_mean_where_they_weigh_alike() -> None:
@@ -161,6 +186,17 @@ def test_a_weekend_is_no_step_and_says_what_monday_is_given() -> None:
     rows = Volatility("gjr_fhs").fit(shown).predict(5, LEVELS).frame.select("q0.01", "q0.99").rows()
     assert rows[0] == rows[1] == rows[2]
     assert rows[3] != rows[2]
+
+
+def test_sessions_are_those_of_the_calendar_that_the_values_keep() -> None:
+    """Sunday to Thursday, asked on a Wednesday evening: Thursday is next, then three days are Sunday's."""
+    days = [FIRST + timedelta(days=k) for k in range(900)]
+    days = [day for day in days if day.weekday() not in (4, 5)]
+    days = days[: max(k for k, day in enumerate(days) if day.weekday() == 2) + 1]
+    ds = pl.Series(days, dtype=pl.Datetime("us", "UTC"))
+    given = Panel(pl.DataFrame({"unique_id": "a", "ds": ds, "y": garch(len(days))}), DAY)
+    rows = Volatility("ewma").fit(given).predict(6, LEVELS).frame.select("q0.01", "q0.99").rows()
+    assert [rows[k] == rows[k + 1] for k in range(5)] == [False, True, True, False, False]
 
 
 def test_the_forecast_covers_what_the_process_does() -> None:

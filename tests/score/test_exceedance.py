@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from foreseal.errors import UsageError
+from foreseal.rules import pinball
 from foreseal.score.exceedance import christoffersen, dynamic_quantile, fz0, kupiec, risk_backtest
 from tests.conftest import require
 
@@ -100,6 +101,13 @@ def test_z2_is_zero_on_average_for_a_right_model_and_negative_where_es_is_too_sh
     assert right.z2 == pytest.approx(0.0, abs=0.03)
     assert shallow.z2 < -0.15
     assert right.expected == pytest.approx(10_000)
+
+
+def test_the_quantile_score_is_the_mean_pinball_loss() -> None:
+    rng = np.random.default_rng(4)
+    y, var = rng.standard_normal(400), -1.5 - rng.random(400)
+    found = risk_backtest(y, var, var - 0.5, 0.05)
+    assert found.quantile_score == pytest.approx(pinball(y, var[:, None], [0.05]).mean())
 
 
 def test_basel_zones_count_violations_of_every_250_days() -> None:

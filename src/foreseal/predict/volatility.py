@@ -249,7 +249,7 @@ def _sessions(y: FloatArray, days: Any, column: int, columns: int, daily: bool) 
     which column holds the first, or 0."""
     is_open = np.ones(columns, bool)
     if daily:
-        weekday = (days.astype("datetime64[D]").astype(np.int64) + 3) % 7
+        weekday = days.astype("datetime64[D]").astype(np.int64) % 7
         recent = slice(max(column - 7 * HISTORY // 5, 0), column)
         dates = np.bincount(weekday[recent], minlength=7)
         held = np.bincount(weekday[recent][np.isfinite(y[recent])], minlength=7)
