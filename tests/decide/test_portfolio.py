@@ -99,6 +99,7 @@ def test_positions_are_cut_alike_so_that_cvar_keeps_the_limit_and_the_rest_is_ca
     share = 1.0 / before["CVaR"]
     assert after["CVaR"] == pytest.approx(1.0)
     assert after["cash"] == pytest.approx(100 * (1 - share))
+    assert after["VaR"] == pytest.approx(share * before["VaR"], rel=1e-5)
     assert after["weight a"] == pytest.approx(share * before["weight a"])
 
 
@@ -142,6 +143,19 @@ def test_the_mean_cost_of_what_came_is_the_cvar_of_what_came_where_var_was_right
     assert CvarPortfolio(limit=9.0).cost(action, past) == pytest.approx(cvar(loss, 0.975))
 
 
+def test_cash_costs_the_limit_for_its_share_and_losses_beyond_var_cost_more() -> None:
+    settings = {"weight a": 30.0, "weight b": 20.0, "cash": 50.0, "VaR": 1.0}
+    action = tuple(Setting(key, value, "%") for key, value in settings.items())
+    days = [START + timedelta(days=k) for k in range(2)]
+    came = pl.DataFrame(
+        {"unique_id": ["a", "b"] * 2, "ds": [days[k // 2] for k in range(4)], "y": [-4.0, -3.0, 2.0, 1.0]}
+    )
+    # Losses of 0.3 * 4 + 0.2 * 3 = 1.8 and -0.8; 0.8 beyond VaR on one day of two; half is in cash.
+    assert CvarPortfolio(limit=2.0, level=0.95).cost(action, came) == pytest.approx(
+        1 + 0.8 / 0.05 / 2 + 2 * 0.5
+    )
+
+
 def test_a_halted_series_has_not_moved_and_a_day_without_any_costs_nothing() -> None:
     past = history()
     decision = CvarPortfolio(limit=50.0).decide(forecast(past), past)
@@ -173,7 +187,8 @@ def test_limits_that_no_portfolio_keeps_are_an_error_that_says_which() -> None:
     past = history()
     with pytest.raises(ModelError, match="cannot hold the whole") as error:
         CvarPortfolio(limit=1.0, max_weight=0.3).decide(forecast(past), past)
-    assert "0.333" in error.value.hint
+    assert "at least 0.334" in error.value.hint
+    CvarPortfolio(limit=1.0, max_weight=0.334).decide(forecast(past), past)
 
 
 def test_too_little_common_history_is_an_error_and_names_a_series_without_any() -> None:

@@ -118,6 +118,22 @@ def test_what_is_known_later_changes_nothing() -> None:
     assert said.equals(Emos("ensemble/").fit(known(rain, members, 5)).predict(1, LEVELS).frame)
 
 
+def test_what_lies_before_the_window_is_not_learnt_from() -> None:
+    rain, members = world()
+    said = Emos("ensemble/", window=200).fit(known(rain, members, 1)).predict(1, LEVELS)
+    assert said.ran["pairs"] == "200"
+    rain[: 599 - 200], members[: 599 - 200] = 50.0, 0.0
+    again = Emos("ensemble/", window=200).fit(known(rain, members, 1)).predict(1, LEVELS)
+    assert again.frame.equals(said.frame)
+    rain[599 - 200] = 50.0
+    assert (
+        not Emos("ensemble/", window=200)
+        .fit(known(rain, members, 1))
+        .predict(1, LEVELS)
+        .frame.equals(said.frame)
+    )
+
+
 def test_gaps_are_left_out_and_too_little_is_refused() -> None:
     rain, members = world(400)
     rain[50:200] = np.nan

@@ -11,6 +11,7 @@ The cost of an action is the loss whose expectation is CVaR, ``v + max(loss - v,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,7 +66,7 @@ class CvarPortfolio:
         if self.max_weight * len(names) < 1:
             raise ModelError(
                 f"{len(names)} series of at most {self.max_weight:g} each cannot hold the whole.",
-                hint=f"Set max_weight to at least {1 / len(names):.3g}.",
+                hint=f"Set max_weight to at least {math.ceil(1000 / len(names)) / 1000:g}.",
             )
         weights = {
             "least_cvar": least_cvar(returns, self.level, self.max_weight),
