@@ -48,15 +48,8 @@ def ledger_figure(
         fig.title.text = PlainText(text=name)
         fig.title.text_color = INK
         for level in ("reorder", "upto"):
-            fig.add_layout(
-                Span(
-                    location=float(own[level][0]),
-                    dimension="width",
-                    line_color=PURPLE,
-                    line_dash="dashed" if level == "reorder" else "dotted",
-                    line_width=2,
-                )
-            )
+            dash = "dashed" if level == "reorder" else "dotted"
+            fig.line(times, own[level].to_numpy(), color=PURPLE, line_dash=dash, line_width=2)
         low, high, middle = (own[each].to_numpy() for each in ("low", "high", "middle"))
         span = fig.segment(times, low, times, high, color=INK, line_width=3)
         mid = fig.scatter(times, middle, color=INK, marker="dash", size=11, line_width=3)

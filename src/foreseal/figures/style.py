@@ -36,7 +36,7 @@ FONT = "system-ui, sans-serif"
 TELEPHONE = 280
 """Pixels that a figure has beside its axis on a narrow page."""
 
-_ITEM, _NARROW, _WIDE, _ROW = 40, 7, 13, 26
+_ITEM, _NARROW, _WIDE, _ROW = 40, 7, 13, 32
 
 
 def english(text: str) -> str:
