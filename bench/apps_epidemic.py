@@ -134,7 +134,7 @@ def score(hub: Hub, outcomes: dict[tuple[str, date], float]) -> HubScores:
 
     def said(made: Submission) -> tuple[date, pl.DataFrame, np.ndarray]:
         assert made.round is not None
-        return made.round, made.keys, made.values
+        return made.round, made.keys, made.judged
 
     found = {
         model: [said(each) for each in read_submissions(paths, hub)] for model, paths in hub.models().items()

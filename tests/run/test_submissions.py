@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import tomllib
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from foreseal.errors import DataError, UsageError
 from foreseal.run import Project
 from foreseal.run.create import create
 from foreseal.run.receipts import verify_receipts, write_receipts
-from foreseal.run.session import Session
+from foreseal.run.session import COMMON, Session
 from foreseal.run.submissions import seal_hub
 from foreseal.seal.verify import verify_log
 
@@ -93,6 +95,97 @@ def test_a_file_that_is_no_submission_is_left_out_and_named(project: Project, hu
     found = seal(project, hub)
     assert (found.sealed, found.left_out) == (11, 1)
     assert path.relative_to(hub).as_posix() in found.problems
+
+
+def test_rounds_with_other_levels_are_sealed_under_targets_of_their_own(project: Project, hub: Path) -> None:
+    """A season with fewer levels stops nobody; a file whose tasks differ in theirs becomes two entries."""
+    seal(project, hub)
+    later, config = hubs.ROUNDS[-1] + timedelta(weeks=52), hub / "hub-config" / "tasks.json"
+    tasks = json.loads(config.read_text())
+    season = copy.deepcopy(tasks["rounds"][0])
+    for each, places, levels in (
+        (season["model_tasks"][0], ["01"], [0.25, 0.5, 0.75]),
+        (copy.deepcopy(season["model_tasks"][0]), ["12", "13", "US"], [0.5]),
+    ):
+        ids = each["task_ids"]
+        ids["reference_date"]["optional"] = [str(later)]
+        ids["target_end_date"]["optional"] = [str(later + timedelta(weeks=h)) for h in range(-1, 4)]
+        ids["location"]["optional"] = places
+        each["output_type"]["quantile"]["output_type_id"] = {"required": levels}
+        season["model_tasks"] = [*season["model_tasks"][: len(places) // 3], each]
+    config.write_text(json.dumps({**tasks, "rounds": [*tasks["rounds"], season]}))
+    kept = {"01": (0.25, 0.5, 0.75)}
+    rows = [
+        row
+        for row in hubs.lines(later)
+        if float(row.split(",")[6]) in kept.get(row.split(",")[3], (0.5,)) and row.split(",")[2] == "0"
+    ]
+    for name, some in (("team-good", rows), ("team-idle", rows[:3])):
+        hubs.write(hub, name, later, some)
+    found = seal(project, hub)
+    assert (found.sealed, found.before, found.left_out, found.problems) == (2, 11, 0, {})
+    history = project.history()
+    said = [
+        each.body for (_, _, seq), each in history.forecasts.items() if str(later) in each.body["ran"]["file"]
+    ]
+    assert [(body["forecaster"], body["ran"]["tasks"]) for body in said] == [
+        ("team-good", "1"),
+        ("team-good", "3"),
+        ("team-idle", "1"),
+    ]
+    levels = [history.targets[body["target"]].body["quantiles"] for body in said]
+    assert levels == [["0.25", "0.5", "0.75"], ["0.5"], ["0.25", "0.5", "0.75"]]
+    assert {body["cutoff"][:10] for body in said} == {str(later - timedelta(days=3))}
+    assert (seal(project, hub).sealed, seal(project, hub).before) == (0, 13)
+    assert verify_log(project.log_folder, [project.trusted()]).ok
+
+
+def test_forecasts_are_due_on_the_wednesday_before_their_round(project: Project, hub: Path) -> None:
+    seal(project, hub)
+    for each in project.history().forecasts.values():
+        day = date.fromisoformat(each.body["ran"]["file"].split("/")[-1][:10])
+        assert each.body["cutoff"] == f"{day - timedelta(days=3)}T00:00:00Z"
+        assert date.fromisoformat(each.body["cutoff"][:10]).strftime("%A") == "Wednesday"
+
+
+def test_a_hub_of_origin_dates_is_sealed_on_them(project: Project, tmp_path: Path) -> None:
+    hub, day, end = tmp_path / "ili", date(2024, 10, 16), date(2024, 10, 20)
+    task = {
+        "task_ids": {
+            "origin_date": {"required": None, "optional": [str(day)]},
+            "target": {"required": ["ILI incidence"], "optional": None},
+            "target_end_date": {"required": None, "optional": [str(end), str(end + timedelta(weeks=1))]},
+            "horizon": {"required": None, "optional": [1, 2]},
+            "location": {"required": None, "optional": ["AT"]},
+        },
+        "output_type": {"quantile": {"output_type_id": {"required": [0.5]}, "is_required": True}},
+    }
+    rounds = [{"round_id_from_variable": True, "round_id": "origin_date", "model_tasks": [task]}]
+    (hub / "hub-config").mkdir(parents=True)
+    (hub / "hub-config" / "tasks.json").write_text(json.dumps({"rounds": rounds}))
+    path = hubs.write(hub, "team-good", day, [f"{day},ILI incidence,1,AT,{end},quantile,0.5,7"])
+    path.write_text(path.read_text().replace("reference_date", "origin_date"))
+    found = seal(project, hub)
+    assert (found.sealed, found.problems) == (1, {})
+    [said] = project.history().forecasts.values()
+    assert said.body["cutoff"] == f"{day}T00:00:00Z"
+    payload = project.payloads.get(said.body["payload"]["sha256"], said.body["payload"]["size"])
+    assert payload.decode().splitlines()[-1] == f"AT,{end}T00:00:00Z,7.000000"
+    assert verify_log(project.log_folder, [project.trusted()]).ok
+    with pytest.raises(DataError, match="origin_date"):
+        create(tmp_path / "other", app="epidemic", hub=hub)
+
+
+def test_a_target_of_ones_own_on_the_submissions_is_no_obstacle(project: Project, hub: Path) -> None:
+    """Targets of hub_submissions that are not called hub-NUMBER belong to somebody else."""
+    with Session.begin(project) as session:
+        seal_hub(session, Hub.open(hub))
+        mine = {k: v for k, v in session.history.targets["hub-1"].body.items() if k not in COMMON}
+        session.desk.say("target", {**mine, "name": "our-question"})
+        session.commit()
+    hubs.write(hub, "new-model", hubs.ROUNDS[-1], hubs.lines(hubs.ROUNDS[-1]))
+    assert (seal(project, hub).sealed, seal(project, hub).before) == (1, 12)
+    assert set(project.history().targets) == {"hub-1", "hub-2", "our-question"}
 
 
 def test_init_reads_the_rounds_and_neighbours_of_a_hub(tmp_path: Path, hub: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from foreseal.apps import App
-from foreseal.collect.hub import LEVELS, Hub, dated, round_of
+from foreseal.collect.hub import LEVELS, REFERENCE, Hub, dated, round_of
 from foreseal.collect.source import Batch, Context
 from foreseal.errors import DataError
 from foreseal.settings import KnownAt
@@ -133,6 +133,11 @@ class SyntheticAdmissions:
 def adopt(folder: Path) -> App:
     """The application on a hub: its vintages, and the rounds of its latest season that they reach."""
     hub = Hub.open(folder.resolve())
+    if hub.column != REFERENCE:
+        raise DataError(
+            f"The rounds of {hub.folder} go by {hub.column}; a project is made on hubs of {REFERENCE} only.",
+            hint="foreseal hub check, score and seal read its submissions.",
+        )
     path = hub.vintages()
     rounds = _season(hub, path)
     first, last = (day - timedelta(days=3) for day in (rounds[0], rounds[-1]))

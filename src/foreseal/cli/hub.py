@@ -27,7 +27,7 @@ def command() -> None:
 @_target
 @json_option
 def check_command(path: Path, target: str, as_json: bool) -> int:
-    """Check every submission in the hub at PATH as the hub does; exit code 1 if it would refuse one."""
+    """Check every submission in the hub at PATH by its tasks.json; exit code 1 if it would refuse one."""
     from foreseal.collect.hub import Hub
     from foreseal.collect.submission import read_submissions
 
@@ -80,9 +80,9 @@ def score_command(path: Path, target: str, baseline: str, horizons: str, as_json
             problems |= {
                 each.path.relative_to(hub.folder).as_posix(): each.problems for each in made if each.problems
             }
-            said[model] = [(each.round, each.keys, each.values) for each in made if each.round]
+            said[model] = [(each.round, each.keys, each.judged) for each in made if each.round]
     chosen = baseline or next((name for name in said if name.lower().endswith("baseline")), "")
-    found = score_hub(said, newest(hub), hub.tasks[0].levels, chosen, steps)
+    found = score_hub(said, newest(hub), hub.levels, chosen, steps)
     columns = ("tasks", "missing", "relative_wis", "relative_log_wis", "skill", "cover_50", "cover_95")
     rows = [
         (row["model"], *(_number(row[name]) for name in columns)) for row in found.table.iter_rows(named=True)

@@ -28,11 +28,19 @@ _FILE = re.compile(r"(\d{4}-\d{2}-\d{2})-(.+)\.(csv|parquet)", re.ASCII)
 _DATED = re.compile(r"(\d{4}-\d{2}-\d{2})(?!.*\d{4}-\d{2}-\d{2})", re.ASCII)
 
 
+REFERENCE = "reference_date"
+END = "target_end_date"
+ROUNDS = (REFERENCE, "origin_date", "forecast_date")
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What one model task asks of its rounds: quantiles of a target, for steps ahead of a reference date.
+    """What one model task asks of its rounds: quantiles of a target, for weeks counted from a round's date.
 
-    Empty ``locations`` or ``rounds`` allow any.
+    Empty ``locations``, ``rounds`` or ``ends`` (last days of weeks) allow any. Of what is allowed,
+    ``needed_levels``, ``needed_horizons`` and ``needed_locations`` are required: beside every optional value
+    that a file has, and, if the task is a ``must``, by themselves. ``column`` holds a round's date.
+    ``refusal`` says why submissions cannot be read, if so.
     """
 
     target: str = TARGET
@@ -41,6 +49,18 @@ class Task:
     locations: frozenset[str] = frozenset()
     rounds: frozenset[date] = frozenset()
     least: float = 0.0
+    needed_levels: tuple[float, ...] = LEVELS
+    needed_horizons: frozenset[int] = frozenset()
+    needed_locations: frozenset[str] = frozenset()
+    must: bool = False
+    column: str = REFERENCE
+    ends: frozenset[date] = frozenset()
+    refusal: str = ""
+
+    @property
+    def judged(self) -> tuple[float, ...]:
+        """The levels that forecasts are compared by: those that every one of them has to have."""
+        return self.needed_levels or self.levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +73,8 @@ class Hub:
 
     @classmethod
     def open(cls, folder: Path, target: str = "") -> Self:
-        """Raises `DataError` if there is no model output, or no task asks for quantiles of the target."""
+        """Raises `DataError` if no task asks for quantiles of the target, or one does in a way that is not
+        read: rounds without a date, none or several columns of dates, further task ids."""
         if not folder.is_dir():
             raise DataError(f"There is no folder {folder}.", hint="Give the folder of a forecast hub.")
         output = folder / str(_config(folder / "hub-config" / "admin.json").get("model_output_dir", ""))
@@ -68,15 +89,35 @@ class Hub:
                 f"No task of {folder} asks for quantiles of {wanted!r}.",
                 hint=f"Targets with quantiles: {known}.",
             )
+        columns = sorted({task.column for task in found})
+        refusal = next((task.refusal for task in found if task.refusal), "")
+        if len(columns) > 1:
+            refusal = refusal or f"its rounds go by {' and by '.join(columns)}"
+        if refusal:
+            raise DataError(
+                f"Submissions of {wanted!r} to {folder} cannot be read: {refusal}.",
+                hint="Read are tasks of reference_date (or origin_date), target, horizon (weeks), location "
+                "and target_end_date. Choose another target with --target.",
+            )
         return cls(folder, found, output)
 
     @property
     def target(self) -> str:
         return self.tasks[0].target
 
-    def task(self, round_: date) -> Task | None:
-        """The task that a round belongs to."""
-        return next((task for task in self.tasks if not task.rounds or round_ in task.rounds), None)
+    @property
+    def column(self) -> str:
+        """The column with the date of a round."""
+        return self.tasks[0].column
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Every level that a task allows."""
+        return tuple(sorted({level for task in self.tasks for level in task.levels}))
+
+    def asked(self, round_: date) -> tuple[Task, ...]:
+        """The model tasks of a round."""
+        return tuple(task for task in self.tasks if not task.rounds or round_ in task.rounds)
 
     def models(self) -> dict[str, list[Path]]:
         """The files of every model, both ordered by name. Raises `DataError` if there are none."""
@@ -148,27 +189,52 @@ def _config(file: Path) -> Mapping[str, Any]:
 def _tasks(config: Mapping[str, Any]) -> Iterable[Task]:
     """The tasks with quantiles, one for each target."""
     try:
-        for each in (task for round_ in config["rounds"] for task in round_["model_tasks"]):
-            kind = each["output_type"].get("quantile")
-            if not kind:
-                continue
-            ids = each["task_ids"]
-            levels = tuple(sorted(map(float, _values(kind.get("output_type_id", kind.get("type_id", {}))))))
-            dates = _values(ids.get("reference_date", ids.get("origin_date", {})))
-            for target in _values(ids["target"]):
-                yield Task(
-                    target=str(target),
-                    levels=levels,
-                    horizons=tuple(sorted(map(int, _values(ids["horizon"])))),
-                    locations=frozenset(map(str, _values(ids["location"]))),
-                    rounds=frozenset(date.fromisoformat(str(day)) for day in dates),
-                    least=float(kind.get("value", {}).get("minimum", 0.0)),
-                )
+        for round_ in config["rounds"]:
+            for each in round_["model_tasks"]:
+                kind = each["output_type"].get("quantile")
+                if kind:
+                    yield from _task(str(round_.get("round_id", "")), each["task_ids"], kind)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"hub-config/tasks.json is not what the hubverse describes: {type(error).__name__} {error}.",
             hint="Its rounds have model_tasks with task_ids (target, horizon, location) and output_type.",
         ) from error
+
+
+def _task(name: str, ids: Mapping[str, Any], kind: Mapping[str, Any]) -> Iterable[Task]:
+    """One task for each target; ``name`` is the round's id, or the column that has it."""
+    column = name if name in ids else next((each for each in ROUNDS if each in ids), REFERENCE)
+    horizons, refusal = _values(ids["horizon"]), ""
+    try:
+        dates = [name] if name and name not in ids else _values(ids.get(column, {}))
+        rounds = frozenset(date.fromisoformat(str(day)) for day in dates)
+    except ValueError:
+        rounds, refusal = frozenset(), f"its round {name!r} has no date"
+    own = {column, "target", "horizon", "location", END}
+    several = [other for other, allowed in ids.items() if other not in own and len(_values(allowed)) > 1]
+    if several:
+        refusal = f"its tasks differ in {several[0]!r}, too"
+    elif not horizons:
+        refusal = "it has no horizons"
+    levels = kind.get("output_type_id", kind.get("type_id", {}))
+    needed = levels.get("required") or []
+    asked = kind.get("is_required")
+    for target in _values(ids["target"]):
+        yield Task(
+            target=str(target),
+            levels=tuple(sorted(map(float, _values(levels)))),
+            horizons=tuple(sorted(map(int, horizons))),
+            locations=frozenset(map(str, _values(ids["location"]))),
+            rounds=rounds,
+            least=float(kind.get("value", {}).get("minimum", 0.0)),
+            needed_levels=tuple(sorted(map(float, needed))),
+            needed_horizons=frozenset(map(int, ids["horizon"].get("required") or [])),
+            needed_locations=frozenset(map(str, ids["location"].get("required") or [])),
+            must=target in (ids["target"].get("required") or []) and bool(needed if asked is None else asked),
+            column=column,
+            ends=frozenset(date.fromisoformat(str(day)) for day in _values(ids.get(END, {}))),
+            refusal=refusal,
+        )
 
 
 def _values(allowed: Mapping[str, Any]) -> list[Any]:

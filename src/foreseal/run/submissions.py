@@ -1,23 +1,27 @@
 """A forecast hub and a log: what others submitted is sealed as it stands, and what we sealed is submitted.
 
-Every file becomes one forecast entry. Its payload holds the tasks that are whole, to six decimals; ``ran``
-holds the name, size and SHA-256 of the file, so that the file itself can be recognised. Files are sealed when
-somebody seals them: the entry says so and claims nothing about when they were submitted.
+Every file becomes one forecast entry, or several where its tasks state different quantile levels: a target
+has one set of them. A payload holds the tasks that are whole, to six decimals; ``ran`` holds the name, size
+and SHA-256 of the file, so that the file itself can be recognised. Files are sealed when somebody seals them:
+the entry says so and claims nothing about when they were submitted.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from foreseal.clock import format_instant
-from foreseal.collect.hub import Hub, round_of
+from foreseal.collect.hub import REFERENCE, Hub, round_of
 from foreseal.collect.submission import Submission, read_submissions, write_submission
 from foreseal.errors import DataError, UsageError
 from foreseal.exact import round_decimal
@@ -37,11 +41,12 @@ DECIMALS = 6
 # A target names at most 32 forecasters, one of them the baseline.
 GROUP = 31
 BOUND = "1000000"
-# Submissions are due on the Wednesday before the reference date, a Saturday.
+# Submissions are due on the Wednesday before a reference date, a Saturday; an origin date is that Wednesday.
 DUE = timedelta(days=3)
 OPEN = timedelta(days=2)
 SETTLES = timedelta(days=90)
 MAX_TOLD = 2000
+_OURS = re.compile(rf"{PREFIX}-([0-9]+)")
 
 
 @dataclass(slots=True)
@@ -62,19 +67,19 @@ def seal_hub(session: Session, hub: Hub, report: Callable[[str, int, int], None]
     models = hub.models()
     if session.desk.author not in session.history.identities:
         session.desk.say("identity", declare.identity_fields(session.project.name, session.desk.author))
-    where = _targets(session, hub, models)
     known = {
         (said.body["forecaster"], said.body["ran"].get("file"), said.body["ran"].get("sha256"))
         for said in session.history.forecasts.values()
     }
+    fresh: list[tuple[Submission, dict[str, str], list[Part]]] = []
     for count, (model, paths) in enumerate(models.items()):
-        tell(f"seal {model}", count, len(models))
+        tell(f"read {model}", count, len(models))
         for made in read_submissions(paths, hub):
             name = made.path.relative_to(hub.folder).as_posix()
             if made.problems:
                 found.problems[name] = made.problems
-            place = where.get((model, made.round)) if made.round else None
-            if place is None:
+            named = round_of(made.path)
+            if not named or named[1] != model or not hub.asked(named[0]):
                 found.left_out += 1
                 continue
             data = made.path.read_bytes()
@@ -86,53 +91,82 @@ def seal_hub(session: Session, hub: Hub, report: Callable[[str, int, int], None]
                 "file": name,
                 "sha256": digest,
                 "size": str(len(data)),
-                "tasks": str(made.keys.height),
                 "problems": "; ".join(made.problems)[:MAX_TOLD] or "none",
             }
-            _say(session, hub, place, made, ran)
-            found.sealed += 1
-        session.commit()
+            fresh.append((made, ran, _by_levels(made, hub)))
+    where = _targets(session, hub, [(made, part[0]) for made, _, parts in fresh for part in parts])
+    for count, (made, ran, parts) in enumerate(fresh):
+        tell(f"seal {made.model}", count, len(fresh))
+        for levels, keys, values in parts:
+            assert made.round is not None, "files without a round are left out"
+            _say(session, where[made.model, made.round, levels], made.model, (levels, keys, values), ran)
+        found.sealed += 1
+        if count + 1 == len(fresh) or fresh[count + 1][0].model != made.model:
+            session.commit()
     return found
 
 
+Levels = tuple[str, ...]
+Part = tuple[Levels, pl.DataFrame, NDArray[np.float64]]
+"""Levels, and the tasks of a file that state them: ``location, horizon, end``, quantiles (tasks, levels)."""
 Place = tuple[str, int]
 """Target and sequence number."""
 
 
+def _by_levels(made: Submission, hub: Hub) -> list[Part]:
+    """A file's whole tasks by the levels that they state; none, if it has none, under those of its round."""
+    assert made.round is not None
+    if made.keys.is_empty():
+        judged = hub.asked(made.round)[0].judged
+        return [(tuple(as_levels(judged)), made.keys, np.zeros((0, len(judged))))]
+    patterns, which = np.unique(np.isfinite(made.values), axis=0, return_inverse=True)
+    found = []
+    for k in dict.fromkeys(which.ravel().tolist()):
+        rows, columns = np.flatnonzero(which.ravel() == k), np.flatnonzero(patterns[k])
+        levels = tuple(as_levels([hub.levels[column] for column in columns]))
+        found.append((levels, made.keys[rows.tolist()], made.values[np.ix_(rows, columns)]))
+    return found
+
+
 def _targets(
-    session: Session, hub: Hub, models: Mapping[str, Sequence[Path]]
-) -> dict[tuple[str, date | None], Place]:
+    session: Session, hub: Hub, files: Sequence[tuple[Submission, Levels]]
+) -> dict[tuple[str, date, Levels], Place]:
     """Where each model's rounds belong; what no declared target covers is declared."""
-    place: dict[tuple[str, date | None], Place] = {}
-    numbers = [0]
-    for name, said in session.history.targets.items():
-        if said.body["dataset"] != DATASET:
+    place: dict[tuple[str, date, Levels], Place] = {}
+    names = {name: int(found[1]) for name in session.history.targets if (found := _OURS.fullmatch(name))}
+    for name in names:
+        said = session.history.targets[name].body
+        if said["dataset"] != DATASET:
             continue
-        numbers.append(int(name.rpartition("-")[2]))
-        schedule = session.log.payloads.get(said.body["schedule"]["sha256"], said.body["schedule"]["size"])
+        schedule = session.log.payloads.get(said["schedule"]["sha256"], said["schedule"]["size"])
         for seq, cutoff in payload.schedule().decode(schedule):
-            for each in said.body["forecasters"]:
-                place.setdefault((each["name"], (cutoff + DUE).date()), (name, int(seq)))
-    wanted: dict[str, set[date]] = {}
-    for model, paths in models.items():
-        for path in paths:
-            name_ = round_of(path)
-            if name_ and name_[1] == model and (model, name_[0]) not in place and hub.task(name_[0]):
-                wanted.setdefault(model, set()).add(name_[0])
+            for each in said["forecasters"]:
+                key = (each["name"], (cutoff + _due(hub)).date(), tuple(said["quantiles"]))
+                place.setdefault(key, (name, int(seq)))
+    wanted: dict[Levels, dict[str, set[date]]] = {}
+    for made, levels in files:
+        if made.round is not None and (made.model, made.round, levels) not in place:
+            wanted.setdefault(levels, {}).setdefault(made.model, set()).add(made.round)
     if not wanted:
         return place
-    rounds = sorted(set().union(*wanted.values()) | {day for task in hub.tasks for day in task.rounds})
     _declare_dataset(session, hub)
-    names = sorted(wanted)
-    for start in range(0, len(names), GROUP):
-        number = max(numbers) + 1
-        numbers.append(number)
-        target = f"{PREFIX}-{number}"
-        group = names[start : start + GROUP]
-        _declare_target(session, hub, target, group, rounds)
-        for model in group:
-            for seq, day in enumerate(rounds):
-                place.setdefault((model, day), (target, seq))
+    number = max(names.values(), default=0)
+    for levels, models in wanted.items():
+        ahead = {
+            day
+            for task in hub.tasks
+            if {*as_levels(task.needed_levels)} <= {*levels} <= {*as_levels(task.levels)}
+            for day in task.rounds
+        }
+        rounds = sorted(ahead.union(*models.values()))
+        ordered = sorted(models)
+        for start in range(0, len(ordered), GROUP):
+            number += 1
+            group = ordered[start : start + GROUP]
+            _declare_target(session, hub, f"{PREFIX}-{number}", group, rounds, levels)
+            for model in group:
+                for seq, day in enumerate(rounds):
+                    place.setdefault((model, day, levels), (f"{PREFIX}-{number}", seq))
     session.commit()
     return place
 
@@ -154,10 +188,12 @@ def _declare_dataset(session: Session, hub: Hub) -> None:
 
 
 def _declare_target(
-    session: Session, hub: Hub, target: str, models: Sequence[str], rounds: Sequence[date]
+    session: Session, hub: Hub, target: str, models: Sequence[str], rounds: Sequence[date], levels: Levels
 ) -> None:
-    task = hub.tasks[0]
-    rows = [(str(seq), format_instant(_cutoff(day))) for seq, day in enumerate(rounds)]
+    rows = [
+        (str(seq), format_instant(datetime.combine(day, time(), UTC) - _due(hub)))
+        for seq, day in enumerate(rounds)
+    ]
     author = session.desk.author
     for model in models:
         card = hub.folder / "model-metadata" / f"{model}.yml"
@@ -178,12 +214,12 @@ def _declare_target(
             "dataset": DATASET,
             "form": "series",
             "unit": "1",
-            "horizon": max(task.horizons) + 1,
+            "horizon": max(max(task.horizons) for task in hub.tasks) + 1,
             "freq": "1w",
             "schedule": session.put(payload.schedule().encode(rows)),
             "cutoffs": len(rounds),
             "deadline": int(OPEN.total_seconds()),
-            "quantiles": list(as_levels(task.levels)),
+            "quantiles": list(levels),
             "decimals": DECIMALS,
             "rule": "wis",
             "also": [],
@@ -199,18 +235,16 @@ def _declare_target(
     )
 
 
-def _say(session: Session, hub: Hub, place: Place, made: Submission, ran: dict[str, str]) -> None:
+def _say(session: Session, place: Place, model: str, part: Part, ran: Mapping[str, str]) -> None:
     target, seq = place
-    assert made.round is not None
-    levels = as_levels(hub.tasks[0].levels)
-    day = datetime.combine(made.round, time(), UTC)
+    levels, keys, said = part
     rows = [
         (
             location,
-            format_instant(day + timedelta(weeks=horizon)),
+            format_instant(datetime.combine(end, time(), UTC)),
             *(round_decimal(float(value), DECIMALS) for value in values),
         )
-        for (location, horizon), values in zip(made.keys.iter_rows(), made.values, strict=True)
+        for (location, end), values in zip(keys.select("location", "end").iter_rows(), said, strict=True)
     ]
     track = session.desk.history.track(target)
     assert track is not None, "targets are declared before their forecasts"
@@ -221,19 +255,19 @@ def _say(session: Session, hub: Hub, place: Place, made: Submission, ran: dict[s
             "mode": "replay",
             "target": target,
             "declared": track.declared.entry.leaf,
-            "forecaster": made.model,
+            "forecaster": model,
             "seq": seq,
             "cutoff": format_instant(track.cutoffs[seq]),
             "data": [],
-            "model": models[_model_name(target, made.model)].leaf,
-            "ran": ran,
+            "model": models[_model_name(target, model)].leaf,
+            "ran": {**ran, "tasks": str(keys.height)},
             "payload": session.put(payload.forecast_series(levels, DECIMALS).encode(rows)),
         },
     )
 
 
-def _cutoff(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC) - DUE
+def _due(hub: Hub) -> timedelta:
+    return DUE if hub.column == REFERENCE else timedelta(0)
 
 
 def _model_name(target: str, model: str) -> str:
@@ -253,10 +287,9 @@ def submit(project: Project, target: str, model: str, hub: Hub) -> list[Path]:
             f"The project has no weekly target {target!r}.",
             hint=f"Its targets: {', '.join(project.targets) or 'none'}.",
         )
-    task = hub.tasks[0]
-    if tuple(found.quantiles) != tuple(task.levels):
+    if tuple(found.quantiles) != hub.levels:
         raise UsageError(
-            f"{target} has {len(found.quantiles)} quantiles, the hub asks for {len(task.levels)} others.",
+            f"{target} has {len(found.quantiles)} quantiles, the hub asks for {len(hub.levels)} others.",
             hint="Declare a target with the hub's quantiles.",
         )
     said = Results(project).forecasts(found, found.forecasters[0])
@@ -272,7 +305,7 @@ def submit(project: Project, target: str, model: str, hub: Hub) -> list[Path]:
                 pl.col("unique_id").alias("location"),
                 ((pl.col("ds") - day).dt.total_days() // 7).cast(pl.Int64).alias("horizon"),
             )
-            values = rows.select(quantile_column(level) for level in task.levels).to_numpy()
+            values = rows.select(quantile_column(level) for level in hub.levels).to_numpy()
             write_submission(hub.output, model, day.date(), keys, values, hub)
         paths.append(path)
     return paths

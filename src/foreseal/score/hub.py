@@ -25,7 +25,11 @@ INTERVALS = (50, 80, 90, 95)
 CHUNK = 20_000
 
 Said = tuple[date, pl.DataFrame, FloatArray]
-"""Reference date, ``location, horizon`` of its tasks, their quantiles (tasks, levels)."""
+"""A round's date, ``location, horizon, end`` of its tasks, their quantiles (tasks, levels).
+
+``end`` is the last day of the week; without it, weeks end with the round's date and every seven days from it.
+Levels without a value count for nothing, tasks without one are left out.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +66,25 @@ def score_hub(
     if baseline not in submissions:
         known = ", ".join(sorted(submissions)[:8])
         raise UsageError(f"The hub has no model {baseline!r}.", hint=f"Name the baseline, such as: {known}.")
-    where: dict[tuple[date, str, int], int] = {}
+    where: dict[tuple[date, str, int, date], int] = {}
     truth: list[float] = []
-    unknown: set[tuple[date, str, int]] = set()
+    unknown: set[tuple[date, str, int, date]] = set()
     scored: dict[str, tuple[NDArray[np.int64], FloatArray, FloatArray, FloatArray]] = {}
     for model, parts in submissions.items():
         index: list[int] = []
         blocks: list[FloatArray] = []
         for round_, keys, values in parts:
             rows = []
+            stated = np.asarray(np.isfinite(values).any(axis=1))
+            ends = keys["end"].to_list() if "end" in keys.columns else [None] * keys.height
             for k, (location, horizon) in enumerate(keys.select("location", "horizon").iter_rows()):
-                if horizon not in horizons:
+                if horizon not in horizons or not stated[k]:
                     continue
-                task = (round_, location, horizon)
+                end = ends[k] or round_ + timedelta(weeks=horizon)
+                task = (round_, location, horizon, end)
                 at = where.get(task)
                 if at is None:
-                    y = outcomes.get((location, round_ + timedelta(weeks=horizon)))
+                    y = outcomes.get((location, end))
                     if y is None:
                         unknown.add(task)
                         continue
@@ -98,7 +105,8 @@ def score_tasks(
     y: FloatArray, values: FloatArray, levels: Sequence[float]
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """WIS, WIS after log(1 + x) and whether central intervals held (tasks, len(INTERVALS)) of quantiles
-    (tasks, levels). Quantiles and outcomes below zero count as zero in logarithms."""
+    (tasks, levels), NaN where a level is not stated. Quantiles and outcomes below zero count as zero in
+    logarithms."""
     wis, log_wis = np.empty(len(y)), np.empty(len(y))
     held = np.full((len(y), len(INTERVALS)), np.nan)
     ends = _ends(levels)
@@ -109,7 +117,10 @@ def score_tasks(
         log_wis[part] = _wis(np.log1p(np.maximum(y[part], 0.0)), floor, levels)
         for k, pair in enumerate(ends):
             if pair:
-                held[part, k] = (values[part, pair[0]] <= y[part]) & (y[part] <= values[part, pair[1]])
+                low, high = values[part, pair[0]], values[part, pair[1]]
+                held[part, k] = np.where(
+                    np.isfinite(low) & np.isfinite(high), (low <= y[part]) & (y[part] <= high), np.nan
+                )
     return wis, log_wis, held
 
 
@@ -117,8 +128,9 @@ def _wis(y: FloatArray, values: FloatArray, levels: Sequence[float]) -> FloatArr
     out = np.zeros_like(y)
     for k, level in enumerate(levels):
         above = y - values[:, k]
-        out += np.maximum(level * above, (level - 1.0) * above)
-    return 2.0 / len(levels) * out
+        out += np.nan_to_num(np.maximum(level * above, (level - 1.0) * above), nan=0.0)
+    count: FloatArray = np.isfinite(values).sum(axis=1).astype(float)
+    return 2.0 / count * out
 
 
 def _ends(levels: Sequence[float]) -> list[tuple[int, int] | None]:
@@ -188,7 +200,8 @@ def _table(
 
 
 def _mean(values: FloatArray) -> float:
-    return float(values.mean()) if len(values) else float("nan")
+    there = values[np.isfinite(values)]
+    return float(there.mean()) if len(there) else float("nan")
 
 
 def _ratio(mine: FloatArray, theirs: FloatArray) -> float:
