@@ -183,6 +183,12 @@ def test_the_integrated_brier_score_of_survival_agrees_with_scikit_survival(watc
     )
 
 
+def test_kaplan_and_meier_at_the_very_time_of_an_event_count_it() -> None:
+    """By hand: of four one goes at 1; of three one at 2, where another is lost; the last at 3."""
+    found = rules.survival_estimate([1.0, 2.0, 2.0, 3.0], [1, 1, 0, 1], [0.5, 1.0, 1.5, 2.0, 3.0, 9.0])
+    assert found == pytest.approx([1.0, 0.75, 0.75, 0.5, 0.0, 0.0])
+
+
 def test_with_nobody_lost_the_brier_score_of_survival_is_that_of_probabilities(watched):
     time, _, survival, at = watched
     score = rules.brier_survival(time, np.ones(len(time)), survival, at)

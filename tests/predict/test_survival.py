@@ -45,6 +45,47 @@ def test_kaplan_meier_is_the_estimate_of_lifelines() -> None:
     np.testing.assert_allclose(got, np.tile(oracle.survival_function_at_times(TIMES).to_numpy(), (3, 1)))
 
 
+def test_at_the_time_of_an_event_it_has_happened() -> None:
+    require("sksurv")
+    data = lifetimes(60)
+    seen = data.labels.filter(event=1).sort("time")
+    times = seen["time"].to_list()[5:30:6]
+    everybody = KaplanMeier().fit(data).predict(data.features.head(1), times).frame["survival"].to_list()
+    # By hand: of those still watched just before each event one is lost by it.
+    left = [
+        np.prod([1.0 - 1.0 / (data.labels["time"] >= end).sum() for end in seen["time"] if end <= t])
+        for t in times
+    ]
+    assert everybody == pytest.approx(left)
+    few = data.features.head(4)
+    for name, form in (("forest", 0), ("cox", 1)):
+        model = MeanCurves((name,), trees=5).fit(data)
+        x = model.scale_(few.select("noise", "x").to_numpy())[form]
+        curves = model.models_[name].predict_survival_function(x)
+        oracle = [[curve(t) for t in times] for curve in curves]
+        got = model.predict(few, times).frame["survival"].to_numpy().reshape(4, -1)
+        assert got == pytest.approx(np.array(oracle)), name
+
+
+def test_a_skewed_feature_counts_by_its_logarithm_where_models_are_linear() -> None:
+    require("sksurv")
+    data = lifetimes()
+    skewed = data.features.with_columns(x=(1.5 * pl.col("x")).exp() * 20.0)
+    logged = skewed.with_columns(pl.col("x").log1p())
+    assert (skewed["x"].skew() or 0.0) > 2.0
+    one, other = (
+        matrix(
+            MeanCurves(("cox", "lognormal")).fit(Lifetimes(each, data.labels)).predict(each.head(20), TIMES)
+        )
+        for each in (skewed, logged)
+    )
+    assert one == pytest.approx(other)
+    # What may be negative is taken as it is.
+    moved = skewed.with_columns(pl.col("x") - 30.0)
+    third = MeanCurves(("cox",)).fit(Lifetimes(moved, data.labels)).predict(moved.head(20), TIMES)
+    assert np.abs(matrix(third) - one).max() > 0.05
+
+
 def test_the_mean_is_the_mean_of_its_members_and_finds_the_curves_it_was_made_from() -> None:
     require("sksurv")
     data = lifetimes()
