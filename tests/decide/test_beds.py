@@ -98,6 +98,25 @@ def test_neighbours_that_lend_each_other_beds_need_fewer() -> None:
     assert made.regret_kind == "modelled"
 
 
+@pytest.mark.parametrize("correlation", [0.0, 0.6, 0.9])
+def test_scenarios_of_regions_are_correlated_as_stated(correlation: float) -> None:
+    """Ranks of normal variables with correlation r have 6 / pi asin(r / 2)."""
+    ranks = Beds({"a": ()}, correlation=correlation, scenarios=2000)._ranks(3)
+    assert np.sort(ranks, axis=1) == pytest.approx(np.tile((np.arange(2000) + 0.5) / 2000, (3, 1)))
+    found = np.corrcoef(ranks)[np.triu_indices(3, 1)]
+    assert found == pytest.approx(np.full(3, 6 / np.pi * np.arcsin(correlation / 2)), abs=0.06)
+
+
+def test_neighbours_whose_patients_come_together_can_lend_each_other_less() -> None:
+    costs = [
+        Beds({"a": ("b",), "b": ("a",)}, correlation=each)
+        .decide(forecast(a=200, b=220), history(a=190, b=230))
+        .expected_cost
+        for each in (0.0, 0.95)
+    ]
+    assert costs[0] < 0.9 * costs[1]
+
+
 def test_the_cost_of_an_action_is_that_of_its_beds_under_the_outcome() -> None:
     policy = Beds({"a": ("b",), "b": ("a",)}, stay=7.0)
     action = tuple(Setting(f"beds {uid}", 10.0, "{bed}", ds) for ds in WEEKS for uid in ("a", "b"))

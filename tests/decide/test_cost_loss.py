@@ -79,7 +79,9 @@ def test_cold_is_an_event_below_a_threshold() -> None:
     values = np.stack([np.linspace(-9.0, -1.0, len(LEVELS)), np.linspace(1.0, 9.0, len(LEVELS))])
     decision = policy.decide(forecast(values), outcome([]))
     assert [setting.value for setting in decision.option("cost_loss").action] == [1.0, 0.0]
-    assert policy.cost(decision.option("never").action, outcome([-3.0, 2.0])) == 100.0
+    assert policy.cost(decision.option("never").action, outcome([-3.0, -2.0])) == 200.0
+    assert policy.cost(decision.option("never").action, outcome([3.0, 2.0])) == 0.0
+    assert policy.cost(decision.option("cost_loss").action, outcome([3.0, -2.0])) == 130.0
 
 
 def test_a_value_at_the_threshold_is_no_event_on_either_side() -> None:

@@ -71,6 +71,15 @@ def test_the_cost_is_that_of_the_labels_that_are_known() -> None:
     assert found.value == 5.0
 
 
+def test_the_likelier_label_is_acted_on_as_if_it_were_certain() -> None:
+    """At 0.3 an accepted case is expected to cost 1.5 and a rejected one 0.7, but label 0 is likelier."""
+    decision = CostMatrix(LENDER).decide(cases(0.3, 0.7), NONE)
+    plans = {option.name: [each.value for each in option.action] for option in decision.options}
+    assert plans["expected"] == ["reject", "reject"]
+    assert plans["likelier"] == ["accept", "reject"]
+    assert decision.option("likelier").expected_cost == pytest.approx(0.3 * 5 + 0.3 * 1)
+
+
 def test_nobody_to_decide_about_is_no_error() -> None:
     decision = CostMatrix(LENDER).decide(Probabilities(cases(0.5).frame.clear()), NONE)
     assert decision.expected_cost == 0
