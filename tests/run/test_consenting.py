@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -18,7 +19,9 @@ from scanning import everything
 
 from foreseal.cli import cli
 from foreseal.cli.report import write_report
+from foreseal.decide.matrix import CostMatrix
 from foreseal.errors import DataError, Refused, SettingsError, Tampered, UsageError
+from foreseal.records import Decision, Probabilities, Setting
 from foreseal.run import Project, consenting, reasons
 from foreseal.run.erasure import erase
 from foreseal.run.forecasting import Knowledge
@@ -190,6 +193,30 @@ def test_what_the_data_say_of_a_withdrawal_is_sealed_when_it_is_known(lender: Pr
     case = pseudonym(lender, person(121))
     assert case in acts(lender)
     assert verbs(lender)[1] == [acts(lender)[f"consent {case}"]]
+
+
+class Naming(CostMatrix):
+    """It says one thing more than what is done about each case."""
+
+    def decide(self, prediction: Probabilities, history: pl.DataFrame) -> Decision:
+        found = super().decide(prediction, history)
+        said = Setting("limit of Rosalind Quxley-Zandt", 5.0)
+        options = (replace(each, action=(*each.action, said)) for each in found.options)
+        return replace(found, options=tuple(options))
+
+
+def test_a_policy_that_speaks_of_people_by_other_names_is_stopped_before_anything_is_sealed(
+    lender: Project,
+) -> None:
+    matrix = lender.policies["credit"]
+    assert isinstance(matrix, CostMatrix)
+    naming = replace(lender, policies={"credit": Naming(matrix.costs, matrix.refer)})
+    done = go(naming)
+    assert (done.forecasts, done.decisions) == (4, 0)
+    assert len(done.failures) == 2
+    assert all("by what is no pseudonym" in each for each in done.failures)
+    assert not any("Quxley" in each for each in done.failures)
+    assert not [n for n, data in everything(lender.folder) for x in RAW if x in data]
 
 
 def test_one_case_that_is_referred_gets_a_persons_word_once(lender: Project) -> None:

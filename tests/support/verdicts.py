@@ -1089,8 +1089,35 @@ def _consents() -> Iterator[Vector]:
         lambda rows: [(r[0], "2018-08-01T00:00:00Z" if r[3] == first else "", *r[2:]) for r in rows]
     )
     yield story("stated at another time", dated, "rule")
+    one, other = ledgers.PEOPLE
+    shared = decided(lambda rows: [(*r[:3], first if r[3] == second else r[3], r[4]) for r in rows])
+    yield story("one for two people", shared, "rule")
+
+    def more(*keys: str, option: str = "a") -> Forged:
+        return decided(lambda rows: [*rows, *((option, "", key, "5c" * 32, "") for key in keys)])
+
+    yield story("reasons of somebody who gave it", more(f"reasons {one}"))
+    yield story("reasons of somebody who did not", more("reasons " + "ef" * 16), "rule")
+    yield story("a consent without a person", more("consent " + "ef" * 16), "rule")
+    yield story("a person in another option only", more("ef" * 16, option="b"), "rule")
+    for name, key in (
+        ("a name", "Anna Berg"),
+        ("a name of 32 letters", "Anna Berg of the harbour streets"),
+        ("a pseudonym in capitals", other.upper()),
+        ("a shorter pseudonym", other[:-1]),
+        ("a longer pseudonym", other + "0"),
+        ("reasons of a name", "reasons Anna Berg"),
+        ("a consent of a name", "consent Anna Berg"),
+        ("another word before a pseudonym", f"refusal {one}"),
+        ("two words before a pseudonym", f"reasons consent {one}"),
+        ("a setting of everybody", "cycle"),
+    ):
+        yield story(f"{name} is decided about", more(key), "rule")
+    yield story("a name in another option", more("Anna Berg", option="b"), "rule")
     public = log.edited({1: setting(personal=False)})
     yield story("of data that is not personal", public)
+    named = decided(lambda rows: [*rows, ("a", "", "Anna Berg", "accept", "")])
+    yield story("a name in data that is not personal", named.edited({1: setting(personal=False)}))
     none = public.edited({decision: lambda b: _lacking(b, "consents")})
     yield story("none for data that is not personal", none)
     again = {name: value for name, value in log.bodies()[1].items() if name != "sig"}

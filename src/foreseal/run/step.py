@@ -26,6 +26,7 @@ from foreseal.run.forecasting import (
     snapshot_fields,
 )
 from foreseal.run.machine import threads
+from foreseal.seal.consent import people_in
 from foreseal.seal.schema import BASELINE
 
 if TYPE_CHECKING:
@@ -203,4 +204,6 @@ def _told(
         Option(each.name, (*each.action, *more), each.expected_cost) if each.name == decision.chosen else each
         for each in decision.options
     )
+    if session.project.settings.datasets[target.dataset].personal:
+        people_in(target.dataset, (setting.key.encode() for each in options for setting in each.action))
     return replace(decision, options=options)

@@ -2,7 +2,8 @@
 
 A ``consent`` entry names people by salted commitments, which only the operator of the data can open. A
 decision about cases of a personal dataset states one for each case, in a row ``consent CASE`` of its chosen
-option, and cites the entries that gave them. A commitment that was withdrawn stays so.
+option, and cites the entries that gave them. A commitment that was withdrawn stays so. Its rows speak of
+pseudonyms and of nothing else, and no two of them share a commitment.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from foreseal.seal.payload import THROUGHOUT, Row
 if TYPE_CHECKING:
     from foreseal.seal.entry import Entry
 
-PSEUDONYM = re.compile(rb"[0-9a-f]{32}")
-"""How a person is called in a payload of a personal dataset; whole keys are matched."""
-PREFIX = "consent "
+KEY = re.compile(rb"(?:consent |reasons )?([0-9a-f]{32})")
+"""What a decision about a personal dataset may speak of beside its cost: a person, called by a pseudonym."""
+PREFIX = b"consent "
+COST = b"expected_cost"
 
 
 class Consents:
@@ -45,14 +47,28 @@ class Consents:
             raise Malformed(f"a consent that it cites does not give one for {dataset}.")
 
     def check_rows(self, dataset: str, cited: Iterable[Entry], chosen: str, rows: Sequence[Row]) -> None:
-        """Raise `Malformed` unless every person that a decision is about has a cited, standing consent."""
+        """Raise `Malformed` unless every person that a decision is about has a cited, standing consent.
+
+        It must be a consent of their own, and whoever it is about goes by a pseudonym.
+        """
         if dataset not in self._personal:
             return
+        people = people_in(dataset, (row[2] for row in rows if row[2] != COST))
         given = {subject for each in cited for subject in each["subjects"]}
         stated = {row[2]: row[3] for row in rows if row[:2] == (chosen.encode(), THROUGHOUT)}
-        for key in {row[2] for row in rows if PSEUDONYM.fullmatch(row[2])}:
-            found = stated.get(PREFIX.encode() + key)
+        for key in people:
+            found = stated.get(PREFIX + key)
             if found is None or found not in given:
                 raise Malformed(f"it decides about {key.decode()} without a consent that it cites.")
             if (dataset, found) in self._withdrawn:
                 raise Malformed(f"it decides about {key.decode()}, whose consent was withdrawn before it.")
+        if len({stated[PREFIX + key] for key in people}) < len(people):
+            raise Malformed("it decides about two people with the consent of one.")
+
+
+def people_in(dataset: str, keys: Iterable[bytes]) -> set[bytes]:
+    """The pseudonyms that keys of a decision speak of. Raises `Malformed` if one is anything else."""
+    called = [KEY.fullmatch(key) for key in keys]
+    if None in called:  # which may be somebody's name
+        raise Malformed(f"its payload speaks of somebody of {dataset} by what is no pseudonym.")
+    return {found[1] for found in called if found}

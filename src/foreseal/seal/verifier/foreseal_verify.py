@@ -1044,11 +1044,14 @@ class Replay:
         if about not in self.personal: return
         given = {each for consent in cited for each in consent.of("subjects")}
         stated = {row[2]: row[3] for row in rows if row[:2] == (entry.of("chosen"), BEGINNING)}
-        for _, _, case, _, _ in rows:  # people are called by 32 hexadecimal digits
-            if re.fullmatch("[0-9a-f]{32}", case):
-                told = stated.get(f"consent {case}")
-                stands = told in given and (about, told) not in self.withdrawn
-                need(stands, "rule", f"it decides about {case} without a standing consent that it cites.")
+        own: dict[str, str] = {}
+        for row_key in {row[2] for row in rows} - {"expected_cost"}:  # people are called by 32 hexadecimal digits
+            called, case = re.fullmatch("(consent |reasons )?[0-9a-f]{32}", row_key), row_key[-32:]
+            need(called is not None, "rule", "it speaks of somebody by what is no pseudonym.")
+            told = stated.get(f"consent {case}", "")
+            stands = told in given and (about, told) not in self.withdrawn
+            need(stands, "rule", f"it decides about {case} without a standing consent that it cites.")
+            need(own.setdefault(told, case) == case, "rule", "it decides about two people with the consent of one.")
 
     def name_left_out(self) -> None:
         """Where no payload about a target is there, say that once, at its declaration."""
