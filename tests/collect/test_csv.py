@@ -300,6 +300,17 @@ def test_line_numbers_stay_right_beside_malformed_lines_and_quoted_line_breaks(t
     assert refused(batch) == [(4, "", '2024-01-02,2,"c')]
 
 
+@pytest.mark.parametrize("header", ["who,age,Anna Berg, Anna Berg", "who,age, Anna Berg ,Anna Berg"])
+@pytest.mark.parametrize("private", [True, False])
+def test_two_columns_of_one_name_are_refused_by_number(tmp_path, header, private):
+    """They may be the names of people, where a file has lost its header."""
+    (tmp_path / "a.csv").write_text(f"{header}\n1,2,3,4\n")
+    source = CsvSource(path="a.csv", case_id="who", features={"age": "float"})
+    with pytest.raises(DataError, match=r"^Columns 3 and 4 of a\.csv have one name\.") as caught:
+        list(source.read(Context(tmp_path, known_at=LOAD, private=private)))
+    assert "Anna" not in str(caught.value)
+
+
 @pytest.mark.parametrize(("kind", "source"), [("csv", CsvSource), ("parquet", ParquetSource)])
 def test_of_people_neither_matched_files_nor_headers_are_told(tmp_path, kind, source):
     people = Context(tmp_path, known_at=LOAD, private=True)

@@ -54,7 +54,7 @@ class CsvSource(Columns):
         filled = table.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
         if not filled.all():  # empty lines are no rows
             table, line = table.filter(filled), line.filter(filled)
-        return table.rename({column: column.strip() for column in table.columns}), line, bad
+        return _stripped(table, name), line, bad
 
     def _salvaged(self, data: bytes, name: str) -> tuple[pl.DataFrame, pl.Series, tuple[Rejected, ...]]:
         """The lines that can be read, and the others."""
@@ -115,6 +115,18 @@ class CsvSource(Columns):
                 f"The header of {name} has no {self.delimiter!r} but {count} times {likely!r}.",
                 hint=f"Set delimiter = {likely!r}.".replace("'", '"'),
             )
+
+
+def _stripped(table: pl.DataFrame, name: str) -> pl.DataFrame:
+    """``table`` without spaces around its columns' names. Raises `DataError` if two are then one."""
+    names = [column.strip() for column in table.columns]
+    for k, column in enumerate(names):
+        if (first := names.index(column)) < k:
+            raise DataError(
+                f"Columns {first + 1} and {k + 1} of {name} have one name.",
+                hint="Spaces around a name do not count. Does its first line name the columns?",
+            )
+    return table.rename(dict(zip(table.columns, names, strict=True)))
 
 
 def _lines(table: pl.DataFrame, data: bytes) -> pl.Series:
