@@ -77,6 +77,26 @@ def test_what_names_an_event_is_what_happened_and_nothing_else(
     assert cbv.event_hash(elsewhere) == cbv.event_hash(event)
 
 
+@pytest.mark.parametrize(
+    ("fraction", "milliseconds"),
+    [("0005", "000"), ("000501", "001"), ("0015", "002"), ("9985", "998"), ("9994", "999"), ("9995", "999")],
+)
+def test_instants_are_rounded_to_milliseconds_half_to_even_as_the_reference_generator_does(
+    fraction: str, milliseconds: str
+) -> None:
+    event = {"type": "ObjectEvent", "eventTime": f"2026-01-01T00:00:00.{fraction}Z", "action": "OBSERVE"}
+    instant = f"2026-01-01T00:00:00.{milliseconds}Z"
+    assert f"eventTime={instant}action" in cbv.pre_hash(event)
+    require(REFERENCE, "pip install epcis-event-hash-generator==1.9.3")
+    from epcis_event_hash_generator.hash_generator import _fix_time_stamp_format
+
+    if fraction == "9995":
+        with pytest.raises(ValueError, match="microsecond"):
+            _fix_time_stamp_format(event["eventTime"])
+    else:
+        assert _fix_time_stamp_format(event["eventTime"]) == instant
+
+
 def test_a_member_that_stands_twice_is_no_json() -> None:
     with pytest.raises(ValueError, match="twice"):
         cbv.read_json(b'{"a": 1, "a": 2}')
@@ -111,6 +131,19 @@ def test_identifiers_are_written_as_the_reference_generator_writes_them(uri: str
     from epcis_event_hash_generator.dl_normaliser import normaliser
 
     assert gs1.canonical(uri) == normaliser(uri)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "reference", "longest"),
+    [("grai", "12345", 16), ("sgtin", "012345", 20), ("upui", "012345", 28), ("sgcn", "12345", 12)],
+)
+def test_a_serial_that_is_too_long_makes_it_no_identifier(scheme: str, reference: str, longest: int) -> None:
+    """Lengths of the Tag Data Standard: GRAI 16, SGTIN 20, UPUI 28, SGCN 12."""
+    uri = f"urn:epc:id:{scheme}:9521141.{reference}."
+    kept = gs1.canonical(uri + "1" * longest)
+    assert kept is not None
+    assert kept.endswith("1" * longest)
+    assert gs1.canonical(uri + "1" * (longest + 1)) is None
 
 
 @pytest.mark.parametrize(

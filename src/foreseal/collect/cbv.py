@@ -271,7 +271,7 @@ def _instant(text: str) -> str:
         when = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         return text
-    # The reference rounds to milliseconds, half to even, and keeps a last one of .9995 and above.
+    # The reference rounds to milliseconds, half to even, and stops at .9995 and above: the last one is kept.
     micro = round(when.microsecond, -3)
     when = when.replace(microsecond=min(micro, 999_000))
     return when.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
