@@ -7,27 +7,24 @@ season, to the phase. It is the fallback of the pretrained network, and what tha
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 
 from foreseal.clock import Frequency
-from foreseal.errors import ModelError, ModelWarning
+from foreseal.errors import ModelError
 from foreseal.frame import Panel
+from foreseal.predict.contexts import BLOCK, CONTEXTS, LONG_CYCLES, Said, contexts, rolled, said, within
+from foreseal.predict.decomposition import Flags
 from foreseal.predict.grid import FloatArray, Grid, IntArray
 from foreseal.predict.periods import choose
 from foreseal.predict.stage import STAGE_VERSION, Stage, stage
 from foreseal.records import Forecast
 
-# Context lengths that series are batched by: a series takes the first that holds it.
-CONTEXTS = (64, 128, 256, 512, 1024)
-# Longer histories serve seasons: this many cycles of the longest.
-LONG_CYCLES = 8
-# Steps x series that are forecast at a time, which bounds memory to some hundreds of megabytes.
-BLOCK = 1 << 15
+__all__ = ["BLOCK", "CONTEXTS", "LONG_CYCLES", "ClosedForm", "contexts", "forecast", "within"]
+
 # Errors of a mixture chosen by the same errors are too small, above all where there are few.
 WIDENING = 1.2
 FEW = 8.0
@@ -38,10 +35,6 @@ GROWTH = 0.3
 GROWTH_ERRORS = 24.0
 # Share of the mixture's weight that is left out at either end.
 TRIM = 0.4
-# Equal values below which a series that never changed is worth a warning.
-FEW_EQUAL = 24
-# A share of its highest value: what came that near zero and was never below cannot be.
-NEAR_ZERO = 0.05
 # How far the spread follows its phase's.
 PHASE = 0.5
 
@@ -66,10 +59,10 @@ class ClosedForm:
         if self.grid_ is None:
             raise ModelError("The model has not been fitted.", hint="Call fit(panel) first.")
         grid = self.grid_
-        values = self._of(grid, grid.y, grid.reach(h), quantiles)
-        warn_if_certain(self, grid)
-        ran = {"stage": str(STAGE_VERSION)}
-        return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), ran)
+        made = self._of(grid, grid.y, grid.reach(h), quantiles)
+        made.warn(self, grid)
+        ran = {"stage": str(STAGE_VERSION)} | made.told()
+        return Forecast(grid.to_frame(made.values, h, quantiles), tuple(quantiles), ran)
 
     def roll(
         self, panel: Panel, backs: Sequence[int], columns: int, quantiles: Sequence[float]
@@ -77,23 +70,19 @@ class ClosedForm:
         """See `foreseal.predict.model.Rolling`."""
         refuse_seasons(self.seasons)
         grid = Grid.of(panel)
-        out = np.full((len(backs), len(grid.ids), columns, len(quantiles)), np.nan)
-        for origin, back in enumerate(backs):
-            y = grid.y[:, : grid.y.shape[1] - back]
-            rows = np.flatnonzero(np.isfinite(y).any(axis=1))
-            out[origin, rows] = self._of(grid, y[rows], columns, quantiles)
-        warn_if_certain(self, grid)
-        return out, {"stage": str(STAGE_VERSION)}
+        out, now = rolled(grid, backs, columns, quantiles, self._of)
+        now.warn(self, grid)
+        return out, {"stage": str(STAGE_VERSION)} | now.told()
 
-    def _of(self, grid: Grid, y: FloatArray, reach: int, quantiles: Sequence[float]) -> FloatArray:
-        """Quantiles (series, reach, levels) of histories that may end before the grid's do."""
+    def _of(self, grid: Grid, y: FloatArray, reach: int, quantiles: Sequence[float]) -> Said:
+        """The next ``reach`` steps of histories that may end before the grid's do."""
         levels = np.asarray(quantiles, np.float64)
-        steps = np.arange(1, reach + 1)
-        values = np.empty((len(y), reach, len(levels)))
-        for rows, part in contexts(y, season_lengths(self.seasons, grid.freq), BLOCK // reach):
+
+        def decode(part: FloatArray, steps: IntArray) -> tuple[FloatArray, Flags]:
             known = stage(part, steps, periods_of(part, self.seasons, grid.freq))
-            values[rows] = within(forecast(known, steps, levels), part)
-        return values
+            return forecast(known, steps, levels), known.constant
+
+        return said(grid, y, reach, levels, season_lengths(self.seasons, grid.freq), decode)
 
 
 def forecast(known: Stage, steps: IntArray, levels: FloatArray) -> FloatArray:
@@ -102,29 +91,6 @@ def forecast(known: Stage, steps: IntArray, levels: FloatArray) -> FloatArray:
     spread = _spread(known, steps, levels)
     out = known.centre[:, None, None] + known.scale[:, None, None] * (middle[:, :, None] + spread)
     return np.sort(np.where(known.constant[:, None, None], known.centre[:, None, None], out), axis=2)
-
-
-def contexts(y: FloatArray, seasons: tuple[int, ...], most: int) -> Iterator[tuple[IntArray, FloatArray]]:
-    """Rows of y (series, T) and their right-aligned contexts, alike in length, at most ``most`` at a time.
-
-    A context is the shortest of `CONTEXTS` that holds the series; histories beyond the longest are read as
-    far back as their seasons need.
-    """
-    seen = np.isfinite(y)
-    span = np.where(seen.any(axis=1), y.shape[1] - seen.argmax(axis=1), 1)
-    longest = max((LONG_CYCLES * season for season in seasons), default=0)
-    longest = max(CONTEXTS[-1], -(-longest // 32) * 32)
-    size = np.array([*CONTEXTS, longest])
-    kind = np.searchsorted(size[:-1], np.minimum(span, longest))
-    for k in np.unique(kind):
-        rows = np.flatnonzero(kind == k)
-        width = int(size[k])
-        part = y[:, -width:]
-        if part.shape[1] < width:
-            part = np.pad(part, ((0, 0), (width - part.shape[1], 0)), constant_values=np.nan)
-        step = max(1, most)
-        for low in range(0, len(rows), step):
-            yield rows[low : low + step], part[rows[low : low + step]]
 
 
 def season_lengths(seasons: tuple[int, ...] | None, freq: Frequency) -> tuple[int, ...]:
@@ -156,34 +122,6 @@ def refuse_seasons(seasons: tuple[int, ...] | None) -> None:
         )
     if list(seasons) != sorted(set(seasons)):
         raise ModelError(f"seasons={seasons!r} do not increase.", hint="Give the shortest first.")
-
-
-def within(values: FloatArray, y: FloatArray) -> FloatArray:
-    """Quantiles kept finite, and at or above zero where a series came near zero and was never below."""
-    seen = np.isfinite(y)
-    low, high = np.where(seen, y, np.inf).min(axis=1), np.where(seen, y, -np.inf).max(axis=1)
-    rests = np.flatnonzero((low >= 0.0) & (low <= NEAR_ZERO * high))
-    limit = np.finfo(np.float64).max / 4.0
-    out: FloatArray = np.clip(values, -limit, limit)
-    out[rests] = np.maximum(out[rests], 0.0)
-    return out
-
-
-def warn_if_certain(model: object, grid: Grid) -> None:
-    """Say so where a history is short and has never changed: no spread can be learnt from it, and few equal
-    values do not show that there is none."""
-    finite = np.isfinite(grid.y)
-    low = np.where(finite, grid.y, np.inf).min(axis=1)
-    high = np.where(finite, grid.y, -np.inf).max(axis=1)
-    short = (low >= high) & (finite.sum(axis=1) < FEW_EQUAL)
-    names = [name for name, same in zip(grid.ids, short, strict=True) if same]
-    if names:
-        warnings.warn(
-            f"{model!r}: {len(names)} short series never changed ({', '.join(map(repr, names[:5]))}"
-            f"{', …' if len(names) > 5 else ''}); their quantiles coincide.",
-            ModelWarning,
-            stacklevel=3,
-        )
 
 
 def _trimmed(known: Stage) -> FloatArray:

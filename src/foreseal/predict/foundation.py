@@ -22,7 +22,7 @@ from foreseal.clock import Frequency
 from foreseal.errors import MissingExtra, ModelError
 from foreseal.frame import Panel
 from foreseal.predict.checkpoint import Checkpoint, checked
-from foreseal.predict.closed_form import warn_if_certain
+from foreseal.predict.contexts import warn_if_certain
 from foreseal.predict.grid import FloatArray, Grid, IntArray
 from foreseal.predict.pretrained import at_levels
 from foreseal.records import Forecast

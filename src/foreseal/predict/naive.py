@@ -47,7 +47,7 @@ class SeasonalNaive:
 
     def predict(self, h: int, quantiles: Sequence[float]) -> Forecast:
         grid = _fitted(self.grid_)
-        values, ran = self._of(grid, grid.y, grid.reach(h), quantiles)
+        values, ran = self.ahead(grid, grid.y, grid.reach(h), quantiles)
         _warn_if_certain(self, grid, values)
         return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), ran)
 
@@ -56,11 +56,11 @@ class SeasonalNaive:
     ) -> tuple[FloatArray, dict[str, str]]:
         grid = _fitted(self.fit(panel).grid_)
         length = grid.y.shape[1]
-        made = [self._of(grid, grid.y[:, : length - back], columns, quantiles) for back in backs]
+        made = [self.ahead(grid, grid.y[:, : length - back], columns, quantiles) for back in backs]
         _warn_if_certain(self, grid, made[backs.index(0)][0])
         return np.stack([values for values, _ in made]), made[backs.index(0)][1]
 
-    def _of(
+    def ahead(
         self, grid: Grid, y: FloatArray, columns: int, quantiles: Sequence[float]
     ) -> tuple[FloatArray, dict[str, str]]:
         """Quantiles (series, columns, levels) from values that may end before the grid's do."""
@@ -74,10 +74,10 @@ class SeasonalNaive:
 
     def _seasons(self, grid: Grid, y: FloatArray) -> IntArray:
         if self.season is not None:
-            return np.full(len(grid.ids), self.season)
+            return np.full(len(y), self.season)
         seen = np.isfinite(y)
         span: IntArray = np.where(seen.any(axis=1), y.shape[1] - seen.argmax(axis=1), 0)
-        seasons: IntArray = np.ones(len(grid.ids), np.int64)
+        seasons: IntArray = np.ones(len(y), np.int64)
         for season in grid.freq.seasons:
             seasons[span >= 2 * season] = season
         return seasons

@@ -20,15 +20,9 @@ import numpy as np
 
 from foreseal.errors import ModelError
 from foreseal.frame import Panel
-from foreseal.predict.closed_form import (
-    contexts,
-    periods_of,
-    refuse_seasons,
-    season_lengths,
-    warn_if_certain,
-    within,
-)
-from foreseal.predict.decomposition import Float32
+from foreseal.predict.closed_form import periods_of, refuse_seasons, season_lengths
+from foreseal.predict.contexts import Said, rolled, said
+from foreseal.predict.decomposition import Flags, Float32
 from foreseal.predict.features import LOCAL, timing
 from foreseal.predict.grid import FloatArray, Grid, IntArray
 from foreseal.predict.network import Network
@@ -36,8 +30,6 @@ from foreseal.predict.periods import detect
 from foreseal.predict.stage import STAGE_VERSION, Stage, stage
 from foreseal.records import Forecast
 
-# Series x steps at a time, which bounds memory to some hundreds of megabytes.
-BLOCK = 1 << 15
 # How sharply the view of the seasons with the smaller backtest error is preferred.
 PREFERENCE = 8.0
 # Share of the growth of the spread that goes on beyond the trained steps, on top of the candidates' own.
@@ -66,9 +58,10 @@ class Pretrained:
         if self.grid_ is None:
             raise ModelError("The model has not been fitted.", hint="Call fit(panel) first.")
         grid = self.grid_
-        values = self._of(grid, grid.y, grid.reach(h), quantiles)
-        warn_if_certain(self, grid)
-        return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), self._ran())
+        made = self._of(grid, grid.y, grid.reach(h), quantiles)
+        made.warn(self, grid)
+        ran = self._ran() | made.told()
+        return Forecast(grid.to_frame(made.values, h, quantiles), tuple(quantiles), ran)
 
     def roll(
         self, panel: Panel, backs: Sequence[int], columns: int, quantiles: Sequence[float]
@@ -76,13 +69,9 @@ class Pretrained:
         """See `foreseal.predict.model.Rolling`."""
         refuse_seasons(self.seasons)
         grid = Grid.of(panel)
-        out = np.full((len(backs), len(grid.ids), columns, len(quantiles)), np.nan)
-        for origin, back in enumerate(backs):
-            y = grid.y[:, : grid.y.shape[1] - back]
-            rows = np.flatnonzero(np.isfinite(y).any(axis=1))
-            out[origin, rows] = self._of(grid, y[rows], columns, quantiles)
-        warn_if_certain(self, grid)
-        return out, self._ran()
+        out, now = rolled(grid, backs, columns, quantiles, self._of)
+        now.warn(self, grid)
+        return out, self._ran() | now.told()
 
     def origin(self) -> dict[str, str]:
         """See `foreseal.predict.model.Trained`."""
@@ -105,15 +94,14 @@ class Pretrained:
             "generators": ", ".join(f"{version} from batch {first}" for version, first in mixes),
         }
 
-    def _of(self, grid: Grid, y: FloatArray, reach: int, quantiles: Sequence[float]) -> FloatArray:
-        """Quantiles (series, reach, levels) of histories that may end before the grid's do."""
+    def _of(self, grid: Grid, y: FloatArray, reach: int, quantiles: Sequence[float]) -> Said:
+        """The next ``reach`` steps of histories that may end before the grid's do."""
         network = load(self.weights)
         levels = np.asarray(quantiles, np.float64)
-        steps = np.arange(1, reach + 1)
-        values = np.empty((len(y), reach, len(levels)))
-        for rows, part in contexts(y, season_lengths(self.seasons, grid.freq), BLOCK // reach):
+
+        def decode(part: FloatArray, steps: IntArray) -> tuple[FloatArray, Flags]:
             told = periods_of(part, self.seasons, grid.freq)
-            out, error, _ = view(network, part, told, steps, levels)
+            out, error, known = view(network, part, told, steps, levels)
             if self.seasons is None:
                 seen = detect(part)
                 again = np.flatnonzero((seen != told).any(axis=1) & (seen[:, 0] > 0))
@@ -121,8 +109,9 @@ class Pretrained:
                     other, its_error, _ = view(network, part[again], seen[again], steps, levels)
                     share = _share(error[again], its_error)[:, None, None]
                     out[again] = share * out[again] + (1.0 - share) * other
-            values[rows] = within(out, part)
-        return values
+            return out, known.constant
+
+        return said(grid, y, reach, levels, season_lengths(self.seasons, grid.freq), decode)
 
 
 @functools.lru_cache(maxsize=4)
@@ -138,8 +127,15 @@ def view(
 ) -> tuple[FloatArray, FloatArray, Stage]:
     """Quantiles (B, S, levels) of series y (B, T) with these seasons, the backtest error (B,) of the stage's
     mixture in the series' own units, and what the stage knows."""
-    known = stage(y, steps, periods)
-    z = at_levels(_beyond(network, known, steps), network.levels, levels)
+    asked = steps
+    if steps[-1] > network.steps:
+        # What lies beyond the trained steps is told from all of these.
+        asked = np.union1d(np.arange(1, network.steps + 1), steps)
+    known = stage(y, asked, periods)
+    z = _beyond(network, known, asked)
+    if len(asked) > len(steps):
+        z = z[:, np.searchsorted(asked, steps)]
+    z = at_levels(z, network.levels, levels)
     out: FloatArray = z * known.scale[:, None, None]
     out += known.centre[:, None, None]
     out[known.constant] = known.centre[known.constant, None, None]
