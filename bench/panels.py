@@ -100,9 +100,15 @@ def taxi() -> Panel:
 
 
 def roads() -> Panel:
-    names = ("speed_6005", "occupancy_6005", "TravelTime_387")
-    values = [_read(f"traffic/nab/{name}.csv")["value"].cast(pl.Float64).to_numpy() for name in names]
-    return Panel("roads", _frame(names, values, "5m"), 48, "5min", (288,), 6, 100)
+    """Quarter-hourly means of three sensors, which report every five or ten minutes when they do: a third of
+    the quarter-hours of the first two and two thirds of the last one's are missing."""
+    frames = []
+    for name in ("speed_6005", "occupancy_6005", "TravelTime_387"):
+        data = _read(f"traffic/nab/{name}.csv")
+        ds = data["timestamp"].str.to_datetime().dt.truncate("15m")
+        known = pl.DataFrame({"ds": ds, "y": data["value"].cast(pl.Float64)}).group_by("ds").mean()
+        frames.append(_regular(known, "15m").select(pl.lit(name).alias("unique_id"), "ds", "y"))
+    return Panel("roads", pl.concat(frames), 48, "15min", (96,), 6, 100)
 
 
 def loops() -> Panel:
@@ -112,7 +118,8 @@ def loops() -> Panel:
 
 
 def i94() -> Panel:
-    """April to July 2018 of the volumes is what presets may be tuned on; the rest is left alone."""
+    """The last 500 days before August 2018, whose April to July is what presets may be tuned on; hours that
+    were not counted are missing. The rest is left alone."""
     data = _read("traffic/i94_hourly.csv")
     time = data.columns[0]
     frame = (
@@ -120,10 +127,10 @@ def i94() -> Panel:
         .drop_nulls()
         .unique("ds", keep="first")
         .filter(pl.col("ds") < datetime(2018, 8, 1))  # noqa: DTZ001
-        .sort("ds")
-        .select(pl.lit("i94").alias("unique_id"), "ds", pl.col("y").cast(pl.Float64))
+        .select("ds", pl.col("y").cast(pl.Float64))
     )
-    return Panel("i94", frame.tail(24 * 500), 24, "1h", (24, 168), 20, 96)
+    frame = _regular(frame, "1h").tail(24 * 500).select(pl.lit("i94").alias("unique_id"), "ds", "y")
+    return Panel("i94", frame, 24, "1h", (24, 168), 20, 96)
 
 
 def bikes() -> Panel:
@@ -211,6 +218,11 @@ def _frame(names: Sequence[str], rows: Sequence[NDArray[np.float64]], step: str)
         pl.DataFrame({"unique_id": [name] * len(y), "ds": calendar[longest - len(y) :], "y": y})
         for name, y in zip(names, rows, strict=True)
     ).with_columns(pl.col("y").fill_nan(None))
+
+
+def _regular(known: pl.DataFrame, step: str) -> pl.DataFrame:
+    """``ds, y`` with a row for every step between the first and the last."""
+    return known.sort("ds").upsample("ds", every=step)
 
 
 def _span(step: str, n: int) -> str:

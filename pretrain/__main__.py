@@ -3,7 +3,7 @@
 python -m pretrain generate [--seed S] [--number N] [--out FILE]    one batch of synthetic series
 python -m pretrain train FOLDER [--until BATCH] [--seed S]          begin a run, or go on with it
 python -m pretrain train FOLDER --anneal BATCHES                    let the rate fall; a second state beside
-python -m pretrain evaluate FOLDER                                  development panel
+python -m pretrain evaluate [FOLDER | --weights FILE]               development panel by the package's code
 python -m pretrain export FOLDER                                    weights, ONNX, golden file
 """
 
@@ -14,6 +14,7 @@ import dataclasses
 import json
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -60,11 +61,13 @@ def main(argv: list[str] | None = None) -> None:
     verb.set_defaults(run=train)
 
     verb = verbs.add_parser("evaluate", help="development panel, ratios to the seasonal naive")
-    verb.add_argument("folder", type=Path)
+    verb.add_argument("folder", type=Path, nargs="?", help="a run; left out: the weights in the package")
     verb.add_argument("--state", default="annealed", choices=("annealed", "latest"))
+    verb.add_argument("--weights", type=Path, help="exported weights (.npz, its .json beside it)")
     verb.add_argument(
-        "--views", default="both", choices=("told", "detected", "both"), help="which seasons to use"
+        "--views", default="untold", choices=("untold", "told"), help="whether seasons are told"
     )
+    verb.add_argument("--panels", default="", help="some of the panels, by name")
     verb.set_defaults(run=evaluate)
 
     verb = verbs.add_parser("export", help="averaged weights as .npz and ONNX, and a golden file")
@@ -127,13 +130,24 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    import torch
-
+    from bench.panels import DEVELOPMENT
     from pretrain.evaluate import report
-    from pretrain.panel import panel
 
-    torch.set_num_threads(1)
-    found = report(list(panel()), _network(arguments), arguments.views)
+    if arguments.folder and arguments.weights:
+        raise SystemExit("Name a run or a file of weights, not both.")
+    names = [name for name in arguments.panels.split(",") if name] or list(DEVELOPMENT)
+    if unknown := set(names) - set(DEVELOPMENT):
+        raise SystemExit(f"There is no panel {', '.join(sorted(unknown))}: {', '.join(DEVELOPMENT)}.")
+    with TemporaryDirectory() as made:
+        weights = arguments.weights
+        if arguments.folder:
+            # The averaged weights as they would be exported, so that the package's own code forecasts.
+            from pretrain.export import write_weights
+
+            state = _state(arguments.folder / f"{arguments.state}.pt")
+            _, weights, _ = write_weights(state, [], Path(made))
+        panels = (DEVELOPMENT[name]() for name in names)
+        found = report(panels, weights and str(weights), told=arguments.views == "told")
     print(json.dumps(found, indent=1))
 
 
@@ -152,12 +166,6 @@ def export(arguments: argparse.Namespace) -> None:
         log = [line for line in log if not annealed or line["batch"] < annealed[0]["batch"]] + annealed
     for path in write(state, log, arguments.weights, arguments.golden):
         print(path)
-
-
-def _network(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
-    from pretrain.training import Run
-
-    return Run.resume(_state(arguments.folder / f"{arguments.state}.pt"), new_mix=True).average()
 
 
 def _state(file: Path) -> dict[str, Any]:

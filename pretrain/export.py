@@ -28,8 +28,19 @@ def write(
     """Write ``compact.npz``, ``.json`` (facts and digests) and ``.jsonl`` (log), ONNX and the golden file."""
     run = Run.resume(state, new_mix=True)
     network = run.average()
-    weights.mkdir(parents=True, exist_ok=True)
-    logged = weights / "compact.jsonl"
+    yield from write_weights(state, log, weights)
+    golden.mkdir(parents=True, exist_ok=True)
+    yield _golden(network, golden / "compact.npz", run.plan.seed)
+    _onnx(network, onnx, run.plan.seed)
+    yield onnx
+
+
+def write_weights(state: dict[str, Any], log: list[dict[str, Any]], folder: Path) -> Iterator[Path]:
+    """Of these the three that belong into the package."""
+    run = Run.resume(state, new_mix=True)
+    network = run.average()
+    folder.mkdir(parents=True, exist_ok=True)
+    logged = folder / "compact.jsonl"
     logged.write_text("".join(json.dumps(line) + "\n" for line in log), encoding="utf-8")
     yield logged
     facts = {
@@ -47,7 +58,7 @@ def write(
         "torch": state["torch"],
         "parameters": sum(value.numel() for value in network.parameters()),
     }
-    file = weights / "compact.npz"
+    file = folder / "compact.npz"
     arrays = {name: value.numpy().astype(np.float32) for name, value in network.state_dict().items()}
     arrays |= {
         "levels": np.array(LEVELS),
@@ -57,13 +68,9 @@ def write(
     np.savez(file, **arrays)  # type: ignore[arg-type]
     yield file
     facts["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-    described = weights / "compact.json"
+    described = folder / "compact.json"
     described.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     yield described
-    golden.mkdir(parents=True, exist_ok=True)
-    yield _golden(network, golden / "compact.npz", run.plan.seed)
-    _onnx(network, onnx, run.plan.seed)
-    yield onnx
 
 
 def example(seed: int, bucket: int, rows: int = GOLDEN_SERIES) -> Examples:

@@ -1,80 +1,109 @@
-"""Scores of the development panel against their definitions, and a panel that opens no official test part."""
+"""The evaluation is the bench's, of the package's own forecasts, which are those of the network in torch."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 
+from bench import panels
 from bench.panels import Panel
+from bench.pretrained import ratios
+from bench.tasks import scores
+from foreseal.clock import Frequency
+from foreseal.frame import Panel as Seen
+from foreseal.frame import read
+from foreseal.predict.closed_form import within
+from foreseal.predict.pretrained import Pretrained, at_levels
+from foreseal.predict.stage import stage
 
 pytest.importorskip("torch", reason="needs the extra pretrain")
+import torch
 
-from pretrain import panel as panels
-from pretrain.evaluate import judge, naive
-from pretrain.panel import Task
+from pretrain.__main__ import main
+from pretrain.evaluate import report
+from pretrain.examples import inputs
+from pretrain.export import write_weights
+from pretrain.network import LEVELS, Network, Shape
+from pretrain.training import Plan, Run
 
-
-def task() -> Task:
-    rng = np.random.default_rng(0)
-    histories = [rng.normal(10, 2, n) for n in (30, 41)]
-    return Task("made", histories, rng.normal(10, 2, (2, 6)), (4,))
-
-
-def test_the_seasonal_naive_repeats_the_last_cycle() -> None:
-    made = task()
-    expected = np.stack([np.resize(x[-4:], 6) for x in made.histories])
-    np.testing.assert_array_equal(naive(made), expected)
+NINE = tuple(k / 10 for k in range(1, 10))
 
 
-def test_the_seasonal_naive_looks_further_back_where_the_last_cycle_is_missing() -> None:
-    made = task()
-    before = made.histories[0][-6]
-    made.histories[0][-2] = np.nan
-    assert naive(made)[0, 2] == before
+def made(windows: int = 2) -> Panel:
+    """Hours with days, of which one series never falls below zero."""
+    rng, t = np.random.default_rng(0), np.arange(400)
+    rows = [
+        20 + 5 * np.sin(2 * np.pi * t / 24) + rng.normal(size=400),
+        np.maximum(3 * np.sin(2 * np.pi * t / 24) + rng.normal(size=400), 0),
+    ]
+    return Panel("made", panels._frame("ab", rows, "1h"), 8, "1h", (24,), windows)
 
 
-def test_mase_and_wql_are_their_definitions() -> None:
-    made = task()
-    quantiles = np.sort(np.random.default_rng(1).normal(10, 2, (2, 6, 9)), axis=-1)
-    result = judge(made, quantiles)
-    mase, loss = [], 0.0
-    for history, outcome, own in zip(made.histories, made.outcomes, quantiles, strict=True):
-        scale = np.mean([abs(history[k] - history[k - 4]) for k in range(4, len(history))])
-        mase.append(np.mean(np.abs(outcome - own[:, 4])) / scale)
-        for k, level in enumerate(np.arange(1, 10) / 10):
-            for y, q in zip(outcome, own[:, k], strict=True):
-                loss += 2 * max(level * (y - q), (level - 1) * (y - q)) / 9
-    assert result.mase == pytest.approx(np.mean(mase))
-    assert result.wql == pytest.approx(loss / np.abs(made.outcomes).sum())
-    assert result.shares[1] == pytest.approx((made.outcomes <= quantiles[..., 4]).mean())
+def run() -> Run:
+    """Stirred, so that its averaged weights are others than its own."""
+    drawn = stage(np.random.default_rng(0).normal(size=(2, 64)), np.array([1, 2]))
+    torch.manual_seed(0)
+    sizes = [getattr(drawn, name).shape[-1] for name in ("candidates", "local", "overall")]
+    begun = Run(Plan(), Network(Shape(*sizes).scaled(0.25)))
+    begun.averaged = {n: value + 0.05 * torch.randn_like(value) for n, value in begun.averaged.items()}
+    return begun
 
 
-def test_every_window_is_a_history_and_what_came_after() -> None:
-    y = np.arange(100.0)
-    frame = pl.DataFrame({"unique_id": "a", "ds": range(100), "y": y})
-    made = panels.task(Panel("made", frame, 4, "1h", (24,), windows=3, step=10))
-    assert [len(history) for history in made.histories] == [96, 86, 76]
-    np.testing.assert_array_equal(made.outcomes[1], [86, 87, 88, 89])
+def test_a_run_in_progress_is_forecast_with_its_averaged_weights_as_torch_does(tmp_path: Path) -> None:
+    begun, panel = run(), made()
+    _, weights, _ = write_weights(begun.state(), [], tmp_path)
+    frame, _ = read(panel.frame)
+    seen = Seen(frame.select("unique_id", "ds", "y"), Frequency.parse("1h"))
+    said = Pretrained((24,), str(weights)).fit(seen).predict(8, NINE).frame.sort("unique_id", "ds")
+    y = np.stack([own["y"].to_numpy() for own in panel.frame.partition_by("unique_id")])
+    known = stage(np.pad(y, ((0, 0), (112, 0)), constant_values=np.nan), np.arange(1, 9), [[24, 0, 0]] * 2)
+    with torch.no_grad():
+        z = begun.average()(*[torch.from_numpy(array) for array in inputs(known).values()]).numpy()
+    values = at_levels(z, LEVELS, np.array(NINE)) * known.scale[:, None, None] + known.centre[:, None, None]
+    expected = within(values, y).reshape(16, 9)
+    assert (expected[8:] == 0).any()
+    np.testing.assert_allclose(said[:, -9:].to_numpy(), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_panel_opens_no_official_test_part(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = []
-    read = pl.read_csv
+def test_the_report_is_the_benchs_panel() -> None:
+    panel = made()
+    found = report([panel])
+    bench = scores(panel, ["pretrained", "closed_form"])
+    assert found["panels"]["made"]["ratios"] == [round(r, 4) for r in ratios(bench, "pretrained")]
+    assert found["closed_form"] == [round(r, 4) for r in ratios(bench, "closed_form")]
+    assert (found["mase"], found["wql"]) == tuple(found["panels"]["made"]["ratios"])
+    assert found["under"] == [round(share, 4) for share in bench["pretrained"].under]
 
-    def noted(path: Path, **options: object) -> object:
-        opened.append(Path(path).name)
-        return read(path, **options)
 
-    monkeypatch.setattr(pl, "read_csv", noted)
-    tasks = {each.name: each for each in panels.panel()}
-    assert "Hourly-train.csv" in opened
-    assert not [name for name in opened if "test" in name.lower()]
-    train = read(shared / "forecasting/m4/Hourly-train.csv", infer_schema_length=None)
-    ends = {
-        row[np.isfinite(row)][-48:].tobytes()
-        for row in train[:, 1:].cast(pl.Float64, strict=False).to_numpy()
-    }
-    assert {outcome.tobytes() for outcome in tasks["m4_hourly"].outcomes} == ends
+def test_seasons_are_told_only_if_asked_to() -> None:
+    panel = made()
+    told = report([panel], told=True)["panels"]["made"]
+    bench = scores(panel, ["pretrained(seasons=(24,))"])["pretrained(seasons=(24,))"]
+    assert told["mase"] == round(bench.mase, 4)
+    assert told["wql"] == round(bench.wql, 5)
+    assert report([panel])["panels"]["made"]["wql"] != told["wql"]
+
+
+def test_the_command_reads_the_package_a_file_or_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pretrain import checkpoint
+
+    monkeypatch.setattr(panels, "DEVELOPMENT", {"made": made})
+    state = run().state()
+    checkpoint.save(tmp_path / "run" / "latest.pt", state)
+    _, weights, _ = write_weights(state, [], tmp_path / "out")
+
+    def told(*arguments: str) -> dict[str, object]:
+        main(["evaluate", *arguments])
+        return json.loads(capsys.readouterr().out)
+
+    assert told() == report([made()])
+    assert told("--weights", str(weights)) == told(str(tmp_path / "run"), "--state", "latest") != told()
+    with pytest.raises(SystemExit, match="not both"):
+        told(str(tmp_path / "run"), "--weights", str(weights))
+    with pytest.raises(SystemExit, match="There is no panel other: made"):
+        told("--panels", "other")

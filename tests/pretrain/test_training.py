@@ -69,6 +69,13 @@ def test_batches_prepared_elsewhere_are_the_same_batches() -> None:
     there.close()  # type: ignore[attr-defined]
 
 
+def test_chance_goes_on_where_it_was() -> None:
+    state = begin().state()
+    torch.manual_seed(77)
+    Run.resume(state)
+    assert torch.equal(torch.get_rng_state(), state["random"])
+
+
 def test_log_lines_after_the_checkpoint_are_dropped_when_a_run_is_taken_up(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     for number in (5, 10, 15):
