@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.metadata
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,12 @@ from foreseal.records import Forecast
 
 STATISTICAL = ("ets", "theta", "mstl", "ces")
 PRETRAINED = ("fracast", "flair")
+# Raised by every change here after which the same library would be asked something else.
+ASKED = 1
+LIBRARIES = dict.fromkeys(STATISTICAL, ("statsforecast", "scipy")) | {
+    "fracast": ("fracast", "torch"),
+    "flair": ("flaircast",),
+}
 # AutoETS takes no season above this.
 ETS_SEASON = 24
 # Their time grows with the length: all get the latest values only, two weeks of half-hours among them.
@@ -33,7 +40,8 @@ class Contestant:
     """``name`` on every series by itself, with the ``seasons`` told; gaps are filled with the last value.
 
     A series that the forecaster refuses is forecast by the seasonal naive, which a `ModelWarning` counts. In
-    the folder ``kept``, if any, forecasts of the same values are found again.
+    the folder ``kept``, if any, forecasts of the same values by the same `edition` are found again, refusals
+    included.
     """
 
     name: str
@@ -51,12 +59,12 @@ class Contestant:
     def predict(self, h: int, quantiles: Sequence[float]) -> Forecast:
         assert self.grid_ is not None
         grid, reach = self.grid_, self.grid_.reach(h)
-        asked = repr((self.name, self.seasons, str(grid.freq), reach, tuple(quantiles), grid.y.shape))
-        name = hashlib.sha256(asked.encode() + grid.y.tobytes()).hexdigest()[:32]
-        file = self.kept / f"{self.name}-{name}.npy" if self.kept else None
+        file = self._file(grid, reach, quantiles)
         if file and file.exists():
-            values = np.load(file)
-            return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), {"kept": str(file)})
+            with np.load(file) as found:
+                values, refused = found["values"], int(found["refused"])
+            ran = self._tell(refused, len(values)) | {"kept": str(file)}
+            return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), ran)
         ask = _asker(self.name, self.seasons or (1,))
         values = np.empty((len(grid.ids), reach, len(quantiles)))
         refused = 0
@@ -70,15 +78,37 @@ class Contestant:
                 season = _usual(self.seasons, len(known))
                 values[row] = seasonal_quantiles(known[None], season, 1, reach, quantiles)[0]
                 refused += 1
-        if refused:
-            said = f"{self.name} refused {refused} of {len(grid.ids)} series: the seasonal naive stands in."
-            warnings.warn(said, ModelWarning, stacklevel=2)
-        ran = {"refused": str(refused)} if refused else {}
+        ran = self._tell(refused, len(values))
         values = np.sort(values, axis=2)
         if file:
             file.parent.mkdir(parents=True, exist_ok=True)
-            np.save(file, values)
+            np.savez(file, values=values, refused=refused)
         return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), ran)
+
+    def _file(self, grid: Grid, reach: int, quantiles: Sequence[float]) -> Path | None:
+        if self.kept is None:
+            return None
+        asked = (edition(self.name), self.seasons, str(grid.freq), reach, tuple(quantiles), grid.y.shape)
+        digest = hashlib.sha256(repr(asked).encode() + grid.y.tobytes()).hexdigest()
+        return self.kept / f"{self.name}-{digest[:32]}.npz"
+
+    def _tell(self, refused: int, series: int) -> dict[str, str]:
+        if not refused:
+            return {}
+        said = f"{self.name} refused {refused} of {series} series: the seasonal naive stands in."
+        warnings.warn(said, ModelWarning, stacklevel=3)
+        return {"refused": str(refused)}
+
+
+def edition(name: str) -> str:
+    """What a forecast of this contestant depends on besides its input: how it is asked here, and its library
+    with those that do its sums. Raises `MissingExtra`."""
+    parts = ["numpy", *LIBRARIES[name]]
+    try:
+        return f"{name} {ASKED} " + " ".join(f"{part} {importlib.metadata.version(part)}" for part in parts)
+    except importlib.metadata.PackageNotFoundError:
+        extra = "classic" if name in STATISTICAL else "bench"
+        raise MissingExtra(extra, f"The contestant {name!r}") from None
 
 
 def contestants(names: Sequence[str], seasons: tuple[int, ...], kept: Path | None = None) -> list[Contestant]:
