@@ -113,12 +113,12 @@ def summary(judged: Sequence[Judged]) -> pl.DataFrame:
             continue
         parts = [each.board.filter(pl.col("forecaster") == name) for each in judged]
         mine = np.log([found[name] for found in ratios])
-        low, mean, high = _geometric(mine)
+        low, mean, high = geometric_interval(mine)
         row = {"forecaster": name, "wis_ratio": mean, "low": low, "high": high}
         if CHOSEN in ratios[0]:
-            _, mean, high = _geometric(mine - np.log([found[CHOSEN] for found in ratios]))
+            _, mean, high = geometric_interval(mine - np.log([found[CHOSEN] for found in ratios]))
             row |= {"to_chosen": mean, "to_chosen_high": high}
-            row["to_best"] = _geometric(mine - np.log([found[ORACLE] for found in ratios]))[1]
+            row["to_best"] = geometric_interval(mine - np.log([found[ORACLE] for found in ratios]))[1]
         row |= {
             "worst_panel": float(np.exp(mine.max())),
             "mase": float(np.mean([part["mase"].item() for part in parts])),
@@ -129,7 +129,7 @@ def summary(judged: Sequence[Judged]) -> pl.DataFrame:
     return pl.DataFrame(rows).sort("wis_ratio")
 
 
-def _geometric(logs: FloatArray) -> tuple[float, float, float]:
+def geometric_interval(logs: FloatArray) -> tuple[float, float, float]:
     """Lower bound, geometric mean and upper bound."""
     chance = np.random.default_rng(0)
     draws = [logs[chance.integers(0, len(logs), len(logs))].mean() for _ in range(2000)]
