@@ -219,6 +219,21 @@ def test_a_policy_that_speaks_of_people_by_other_names_is_stopped_before_anythin
     assert not [n for n, data in everything(lender.folder) for x in RAW if x in data]
 
 
+def test_who_agreed_to_one_purpose_is_not_taken_to_have_agreed_to_another(lender: Project) -> None:
+    go(lender, verbs=("collect",))
+    assert len(standing(lender, person(121), person(122))) == 2
+    before = verbs(lender)
+    toml = lender.folder / "foreseal.toml"
+    toml.write_text(toml.read_text().replace('purpose = "credit decision"', 'purpose = "advertising"'))
+    other = Project.open(lender.folder)
+    done = go(other)
+    assert (done.forecasts, done.decisions) == (4, 0)
+    assert ["agreed to 'credit decision'" in each for each in done.failures] == [True, True]
+    with Session.begin(other) as session, pytest.raises(SettingsError, match="'advertising'"):
+        consenting.withdraw(session, "people", [person(121)])
+    assert verbs(lender) == before
+
+
 def test_one_case_that_is_referred_gets_a_persons_word_once(lender: Project) -> None:
     go(lender)
     waiting = Results(lender).referred(decided(lender).said)

@@ -114,6 +114,15 @@ def _table(session: Session, dataset: str) -> ConsentTable:
             f"There is no consent in a dataset {dataset!r}.",
             hint="[datasets.NAME] says where it is: consent = { column, purpose }",
         )
+    history, purpose = session.history, settings.consent.purpose
+    said = [each for each in (*history.consents.values(), *history.withdrawn.values())]
+    said = [each for each in said if each.body["dataset"] == dataset]
+    before = max(said, key=lambda each: each.index).body["purpose"] if said else purpose
+    if before != purpose:
+        raise SettingsError(
+            f"The people of {dataset!r} agreed to {before!r}; the settings say {purpose!r}.",
+            hint="Put the purpose back. Who agrees to another belongs in a dataset of its own.",
+        )
     return settings.consent
 
 
