@@ -11,7 +11,7 @@ import pytest
 from foreseal.clock import Frequency
 from foreseal.errors import ModelError, ModelWarning
 from foreseal.frame import UTC_TIME, Panel
-from foreseal.predict.cohort_component import CohortComponent
+from foreseal.predict.cohort_component import CohortComponent, expected
 from foreseal.predict.cohorts import Cohorts, hamilton_perry
 from foreseal.predict.linear_trend import LinearTrend
 from tests.predict.panels import panel
@@ -91,6 +91,33 @@ def test_hamilton_perry_is_the_ratio_of_the_last_two_counts_cell_by_cell() -> No
             expected[s, 0] = per_woman * expected[0, fertile].sum()
         assert found[step] == pytest.approx(expected)
         now = expected
+
+
+def test_what_is_expected_of_cohorts_is_the_table_worked_by_hand() -> None:
+    """Three groups of 20 years, three past steps, two steps ahead: damped trends count 1 + 0.7 times."""
+    cohorts = Cohorts.of(["female/0", "female/20", "female/40"], Frequency(20, "y"))
+    change = np.array([[[-0.5, 0.10, -0.30]], [[-0.4, 0.20, -0.20]], [[-0.2, 0.16, -0.25]]])
+    # Births: the last, and 0.6 of the damped trend of 0.15. The others: a quarter returns to the mean.
+    births = -0.2 + 0.6 * 1.7 * 0.15
+    first = 0.75 * 0.16 + 0.25 * 0.46 / 3 + 0.3 * 1.7 * 0.03
+    second = 0.75 * -0.25 + 0.25 * -0.75 / 3 + 0.3 * 1.7 * 0.025
+    assert expected(cohorts, change, None, 2)[0] == pytest.approx([births, first, second])
+
+
+def test_known_deaths_go_on_by_their_own_trend_and_migration_is_the_rest() -> None:
+    cohorts = Cohorts.of(["female/0", "female/20", "female/40"], Frequency(20, "y"))
+    change = np.array([[[-0.5, 0.10, -0.30]], [[-0.4, 0.20, -0.20]], [[-0.2, 0.16, -0.25]]])
+    rates = np.array([0.001, 0.002, 0.004])
+    deaths = np.log(rates) - 0.1 * np.arange(3)[:, None, None]
+    # 20 years at the mean rate of both groups: 0.03 and 0.06 at first, a tenth less at each step.
+    lost = np.array([0.03, 0.06])
+    assert cohorts.survival(rates) == pytest.approx([0.0, *-lost])
+    moved = change[:, 0, 1:] + lost * np.exp(-0.1 * np.arange(3))[:, None]
+    # Two steps on, deaths have fallen by 0.7 of their trend; half of migration returns to its mean.
+    known = -lost * np.exp(-0.2 - 0.7 * 2 * 0.1)
+    half = 0.5 * moved[2] + 0.5 * moved.mean(axis=0) + 0.3 * 1.7 * (moved[2] - moved[0]) / 2
+    found = expected(cohorts, change, deaths, 2)[0]
+    assert found == pytest.approx([-0.2 + 0.6 * 1.7 * 0.15, *(half + known)])
 
 
 def test_a_world_that_does_not_change_goes_on() -> None:

@@ -76,6 +76,33 @@ def test_several_counts_ahead_are_one_path_that_spreads() -> None:
     assert np.array_equal(said, values(SmallAreas(), world(), h=3))
 
 
+def test_areas_that_stray_far_say_little_of_how_growth_goes_on() -> None:
+    """Of 200 areas 180 keep 0.6 of their growth; 20 leap by half of their size and keep nothing."""
+    kept = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        wild = np.arange(200) < 20
+        z, growth = [rng.normal(9.0, 1.0, 200)], rng.normal(0.0, 0.05, 200)
+        for _ in range(5):
+            calm = 0.6 * growth + 0.01 * rng.normal(size=200)
+            growth = np.where(wild, 0.5 * rng.normal(size=200), calm)
+            z.append(z[-1] + growth)
+        counts = np.exp(np.stack(z, axis=1))
+        ahead = np.log(values(SmallAreas(), counts)[:, 0, 3] / counts[:, -1])
+        kept.append(np.polyfit(growth[~wild], ahead[~wild], 1)[0])
+    assert np.mean(kept) > 0.2
+
+
+def test_what_all_areas_have_in_common_is_as_uncertain_as_it_was() -> None:
+    """Growth of all areas leaps by 0.2 up and down, and no area differs: the spread is that of the leaps."""
+    rng = np.random.default_rng(0)
+    growth = np.array([-0.1, 0.1, -0.1, 0.1, -0.1]) + 0.005 * rng.normal(size=(100, 5))
+    z = rng.normal(9.0, 1.0, (100, 1)) + np.cumsum(np.c_[np.zeros(100), growth], axis=1)
+    said = values(SmallAreas(), np.exp(z))[:, 0]
+    spread = np.sqrt((4 * 0.2**2 + 0.01**2) / 5)
+    assert np.median(np.log(said[:, -1] / said[:, 0])) == pytest.approx(2 * 1.645 * spread, rel=0.1)
+
+
 def test_an_empty_area_and_one_without_a_past_are_forecast_too() -> None:
     counts = world()
     counts[0, 2], counts[1, :2] = 0.0, np.nan
