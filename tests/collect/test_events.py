@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from foreseal.collect.events import Events
 from foreseal.collect.source import Batch, Context
 from foreseal.errors import DataError, DataWarning, SettingsError
 from foreseal.options import build
+from foreseal.settings import KnownAt
+from foreseal.store import Schema, Store
 
 BELT, PUMP = "urn:epc:idpat:sgtin:9521141.000003.*", "urn:epc:idpat:sgtin:9521141.000006.*"
 NORTH, SOUTH = "urn:epc:id:sgln:9521141.00001.0", "urn:epc:id:sgln:9521141.00002.0"
@@ -112,6 +114,67 @@ def test_an_event_counts_once_and_not_at_all_if_declared_erroneous(tmp_path: Pat
         tmp_path, good, wrong, {**good, "eventID": "urn:uuid:1"}, {**wrong, "errorDeclaration": declared}
     )
     assert pieces(batch, "belt@north") == [1, 0, 0]
+
+
+WEEK = KnownAt("delay", delay=timedelta(days=7))
+
+
+def told(folder: Path, *events: Any, made: str = "2026-02-23T00:00:00Z") -> list[tuple[str, str, float]]:
+    """What a store holds of the belts of the north, weeks without any left out: week, known at, pieces."""
+    body = {"type": "EPCISDocument", "creationDate": made, "epcisBody": {"eventList": list(events)}}
+    (folder / "events.jsonld").write_text(json.dumps(body))
+    with Store.open(folder / "store", create=True) as store:
+        store.declare(Schema("parts"))
+        for batch in build(Events, OPTIONS, "[datasets.x]").read(Context(folder, known_at=WEEK)):
+            store.append("parts", batch.rows, known_at=batch.known_at, file=batch.file)
+        found = store.vintages("parts").filter(pl.col("unique_id") == "belt@north").sort("ds", "known_at")
+    busy = found.filter((pl.col("y") != 0).any().over("ds"))
+    return [
+        (f"{ds:%m-%d}", f"{known:%m-%d}", y)
+        for ds, known, y in busy.select("ds", "known_at", "y").iter_rows()
+    ]
+
+
+def other(folder: Path) -> Path:
+    (folder / "other").mkdir()
+    return folder / "other"
+
+
+def test_an_event_recorded_late_is_a_later_vintage(tmp_path: Path) -> None:
+    """Its week was known to have fewer pieces when it was over."""
+    late = event("2026-01-06", pieces=5, recordTime="2026-02-02T08:00:00Z")
+    soon = event("2026-01-07", pieces=2, recordTime="2026-01-07T10:01:00Z")
+    rows = [("01-05", "01-12", 2.0), ("01-05", "02-02", 7.0)]
+    assert told(tmp_path, soon, late) == rows
+    assert told(tmp_path, late, soon) == rows  # read again, nothing is added
+    assert told(other(tmp_path), event("2026-01-05")) == [("01-05", "01-12", 1.0)]
+
+
+def test_an_event_counts_until_it_is_declared_erroneous(tmp_path: Path) -> None:
+    wrong, right = event("2026-01-06", pieces=9), event("2026-01-06", pieces=4, eventID="urn:uuid:2")
+    declared = {
+        "declarationTime": "2026-02-04T00:00:00Z",
+        "reason": "incorrect_data",
+        "correctiveEventIDs": ["urn:uuid:2"],
+    }
+    rows = [("01-05", "01-12", 9.0), ("01-05", "02-04", 4.0)]
+    assert told(tmp_path, wrong, right, {**wrong, "errorDeclaration": declared}) == rows
+    first = told(other(tmp_path), wrong, made="2026-01-14T00:00:00Z")
+    assert first == [("01-05", "01-12", 9.0)]
+
+
+def test_a_declaration_in_time_leaves_nothing_and_one_recorded_later_counts_from_then(tmp_path: Path) -> None:
+    wrong, good = event("2026-01-06", pieces=9), event("2026-01-08")
+    declared = {"declarationTime": "2026-01-09T00:00:00Z", "reason": "did_not_occur"}
+    assert told(tmp_path, good, wrong, {**wrong, "errorDeclaration": declared}) == [("01-05", "01-12", 1.0)]
+    later = {**wrong, "errorDeclaration": declared, "recordTime": "2026-01-20T00:00:00Z"}
+    assert told(other(tmp_path), good, wrong, later) == [("01-05", "01-12", 10.0), ("01-05", "01-20", 1.0)]
+
+
+def test_a_document_that_grew_adds_what_is_new_as_known_when_it_was_recorded(tmp_path: Path) -> None:
+    first, late = event("2026-01-06"), event("2026-01-07", pieces=3, recordTime="2026-02-02T08:00:00Z")
+    assert told(tmp_path, first, made="2026-01-14T00:00:00Z") == [("01-05", "01-12", 1.0)]
+    assert told(tmp_path, first, late) == [("01-05", "01-12", 1.0), ("01-05", "02-02", 4.0)]
 
 
 def test_a_row_names_the_hash_of_its_event(tmp_path: Path) -> None:
