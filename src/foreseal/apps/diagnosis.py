@@ -3,7 +3,8 @@
 The measurements come with scikit-learn; ``set = "digits"`` reads its handwritten digits instead, and asks
 which are an eight. They carry no dates, so this example invents a schedule: eight cases a day from
 2024-01-01, in the order of the file, each diagnosed ten days later. Probabilities are sealed as commitments
-and revealed with the label.
+and revealed with the label; the decision about each case is published with the commitment, and tells in which
+range a probability lies.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ also = ["log"]                        # settled and sealed beside the rule above
 baseline = "prevalence"               # the share of malignant cases so far
 missing = "bound"                     # silence costs the bound, or one could keep quiet about a bad forecast
 score_bound = 10                      # log loss of a probability of 0 for what happened, and of silence
-commit = true                         # probabilities stay hidden until the label is known
+commit = true                         # probabilities are shown with the label; acts, at once
 forecasters = ["us"]
 """
 

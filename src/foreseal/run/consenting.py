@@ -115,8 +115,8 @@ def _table(session: Session, dataset: str) -> ConsentTable:
             hint="[datasets.NAME] says where it is: consent = { column, purpose }",
         )
     history, purpose = session.history, settings.consent.purpose
-    said = [each for each in (*history.consents.values(), *history.withdrawn.values())]
-    said = [each for each in said if each.body["dataset"] == dataset]
+    every = (*history.consents.values(), *history.withdrawn.values())
+    said = [each for each in every if each.body["dataset"] == dataset]
     before = max(said, key=lambda each: each.index).body["purpose"] if said else purpose
     if before != purpose:
         raise SettingsError(
