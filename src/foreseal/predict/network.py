@@ -8,9 +8,6 @@ golden files hold this one to it. Everything is in single precision, with weight
 from __future__ import annotations
 
 import functools
-import hashlib
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +15,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from foreseal.errors import ModelError
-from foreseal.predict.candidates import CANDIDATES
+from foreseal.predict.archive import Archive
 from foreseal.predict.decomposition import Float32
-from foreseal.predict.features import LOCAL, OVERALL
 from foreseal.predict.folding import HEADS, folded, softplus
-from foreseal.predict.stage import STAGE_VERSION, Stage
+from foreseal.predict.stage import Stage
 
-# The layout of a weights file that this code reads.
-FORMAT = 1
 HIDDEN = np.float32(-1e9)
 # Tokens, or steps, taken at a time, so that intermediate results stay in cache.
 CHUNK = 1_024
@@ -49,37 +42,10 @@ class Network:
     def read(cls, path: Path) -> Self:
         """The network in ``path`` (.npz), whose digest stands beside it in a .json file of the same name.
 
-        Raises `ModelError` if a file is missing, the digest differs, or the weights are for another stage.
+        Raises `ModelError` if they cannot be used, see `foreseal.predict.archive`.
         """
-        try:
-            content = path.read_bytes()
-            expected = json.loads(path.with_suffix(".json").read_text())["sha256"]
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(
-                f"The weights {path} cannot be read: {error}.",
-                hint="Reinstall foreseal, or export weights with: python -m pretrain export.",
-            ) from error
-        digest = hashlib.sha256(content).hexdigest()
-        if digest != expected:
-            raise ModelError(
-                f"The weights {path} have the SHA-256 {digest}, not {expected}.",
-                hint="Reinstall foreseal: the file was changed or cut short.",
-            )
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        facts = json.loads(str(arrays.pop("meta")))
-        levels = tuple(float(level) for level in arrays.pop("levels"))
-        steps = int(arrays.pop("steps"))
-        network = cls(arrays, levels, steps, facts, digest)
-        shape = (len(CANDIDATES), len(LOCAL), len(OVERALL))
-        held = tuple(len(arrays[name]) for name in ("prior_overall", "local_mean", "overall_mean"))
-        if facts.get("format") != FORMAT or facts.get("stage") != STAGE_VERSION or held != shape:
-            raise ModelError(
-                f"The weights {path} are of format {facts.get('format')} for stage {facts.get('stage')}, not "
-                f"of format {FORMAT} for stage {STAGE_VERSION}.",
-                hint="Export weights that were trained with this version of foreseal.",
-            )
-        return network
+        found = Archive.read(path)
+        return cls(found.arrays, found.levels, found.steps, found.facts, found.digest)
 
     @functools.cached_property
     def _weights(self) -> dict[str, Float32]:
