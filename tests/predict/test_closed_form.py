@@ -12,6 +12,7 @@ from foreseal.errors import ModelError, ModelWarning
 from foreseal.predict.catalogue import resolve
 from foreseal.predict.closed_form import CONTEXTS, ClosedForm, contexts
 from foreseal.predict.naive import SeasonalNaive
+from foreseal.predict.pretrained import Pretrained
 from tests.predict.panels import hourly, long_frame, panel
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
@@ -34,10 +35,22 @@ def test_it_is_in_the_catalogue():
     assert resolve("closed_form(seasons=(24, 168))") == ClosedForm((24, 168))
 
 
-@pytest.mark.parametrize("seasons", [(1,), (24, 12), (2, 3, 4, 5), (24.5,), (7, 7)])
-def test_impossible_seasons_are_refused(seasons):
+@pytest.mark.parametrize("model", [ClosedForm, Pretrained])
+@pytest.mark.parametrize(
+    "seasons", [(1,), (24, 12), (2, 3, 4, 5), (24.5,), (7, 7), (24, 2**63 - 1), (10**22,), (10**9 + 1,)]
+)
+def test_impossible_seasons_are_refused(model, seasons):
     with pytest.raises(ModelError, match="seasons="):
-        ClosedForm(seasons).fit(panel(hourly(5)))
+        model(seasons).fit(panel(hourly(5)))
+    with pytest.raises(ModelError, match="seasons="):
+        model(seasons).roll(panel(hourly(5)), [0], 3, LEVELS)
+
+
+@pytest.mark.parametrize("model", [ClosedForm, Pretrained])
+def test_the_longest_season_that_can_be_told_is_no_more_than_none(model):
+    np.testing.assert_allclose(
+        quantiles(hourly(5), 3, model((24, 10**9))), quantiles(hourly(5), 3, model((24,))), rtol=1e-5
+    )
 
 
 def test_it_needs_to_be_fitted():

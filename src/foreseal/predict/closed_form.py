@@ -37,6 +37,8 @@ GROWTH_ERRORS = 24.0
 TRIM = 0.4
 # How far the spread follows its phase's.
 PHASE = 0.5
+# Steps of a season that is taken at its word: a year of seconds, thirty times over.
+LONGEST_SEASON = 1_000_000_000
 
 
 @dataclass
@@ -115,9 +117,9 @@ def refuse_seasons(seasons: tuple[int, ...] | None) -> None:
     """Raise `ModelError` for seasons that the stage cannot take."""
     if seasons is None:
         return
-    if len(seasons) > 3 or any(not isinstance(s, int) or s < 2 for s in seasons):
+    if len(seasons) > 3 or any(not isinstance(s, int) or not 2 <= s <= LONGEST_SEASON for s in seasons):
         raise ModelError(
-            f"seasons={seasons!r} are not up to three whole numbers from 2.",
+            f"seasons={seasons!r} are not up to three whole numbers from 2 to {LONGEST_SEASON}.",
             hint="Give steps, shortest first, such as seasons=(24, 168); () for none.",
         )
     if list(seasons) != sorted(set(seasons)):
