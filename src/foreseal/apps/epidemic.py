@@ -7,7 +7,8 @@ Without a hub the admissions are synthetic: made up here, and called synthetic w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from foreseal.apps import App
-from foreseal.collect.hub import LEVELS, REFERENCE, Hub, dated, round_of
+from foreseal.collect.hub import LEVELS, REFERENCE, Hub, Task, dated, round_of
 from foreseal.collect.source import Batch, Context
 from foreseal.errors import DataError
 from foreseal.settings import KnownAt
@@ -31,48 +32,59 @@ unit = "{admissions}/wk"
 known_at = { column = "known_at" }    # made up: four days after the week, then revised for three weeks
 """
 
-TARGETS = f"""
-[targets.synthetic_admissions_4w]
-dataset = "synthetic_admissions"
+
+def _targets(prefix: str, first: str, last: str, quantiles: Sequence[float], bound: int) -> str:
+    return f"""
+[targets.{prefix}admissions_4w]
+dataset = "{prefix}admissions"
 horizon = 4
 freq = "1w"
-cutoffs = {{ start = 2024-11-20, end = 2025-05-28, every = "7d", at = "20:00" }}   # Wednesdays
+cutoffs = {{ start = {first}, end = {last}, every = "7d", at = "20:00" }}   # Wednesdays
 deadline = "9h"                       # latest sealing, after the cutoff
-quantiles = {list(LEVELS)}
+quantiles = {list(quantiles)}
 decimals = 2
 rule = "wis"
 baseline = "naive"                    # the last value, with the spread of its own errors
 missing = "baseline"
-score_bound = 200
+score_bound = {bound}
 forecasters = ["us"]
 """
 
-MODELS = """
+
+def _models(total: str) -> str:
+    named = f"total='{total}'" if total else ""
+    return f"""
 [models]
-members = ["surveillance(total='synthetic-total')"]   # corrects late reports by how earlier ones were revised
+members = ["surveillance({named})"]   # corrects late reports by how earlier ones were revised
 """
 
-DECISION = """
-[decisions.synthetic_beds]
+
+def _decision(prefix: str, neighbours: Mapping[str, Sequence[str]]) -> str:
+    return f"""
+[decisions.{prefix}beds]
 policy = "beds"
-from = "synthetic_admissions_4w"
+from = "{prefix}admissions_4w"
 approval = "none"
 
-# Made-up costs: a bed that stays empty, a patient who finds none, one who is moved; per bed and week.
-[decisions.synthetic_beds.options]
+# Examples of costs: a bed that stays empty, a patient who finds none, one who is moved; per bed and week.
+[decisions.{prefix}beds.options]
 stay = 5.0
 idle = 1.0
 short = 6.0
 transfer = 2.0
-[decisions.synthetic_beds.options.neighbours]
-"""
+[decisions.{prefix}beds.options.neighbours]
+""" + "\n".join(f"{json.dumps(name)} = {json.dumps(others)}" for name, others in neighbours.items())
 
-OUTCOME = """
-[targets.synthetic_admissions_4w.outcome]
+
+def _outcome(prefix: str, deadline: str, why: str) -> str:
+    return f"""
+[targets.{prefix}admissions_4w.outcome]
 vintage = "latest_at_deadline"
-deadline = "28d"                      # after the end of the horizon: reports are complete by then
+deadline = "{deadline}"                      # after the end of the horizon: {why}
 """
 
+
+SYNTHETIC = "synthetic_"
 REGIONS = 8
 FIRST = datetime(2022, 8, 6, tzinfo=UTC)
 WEEKS = 153
@@ -130,6 +142,10 @@ class SyntheticAdmissions:
         yield Batch(rows, "foreseal.apps.epidemic", "series", rule)
 
 
+# Two decimals, and the model's floor of three, suit counts alone.
+_NO_COUNT = re.compile(r"%|\b(prop|proportion|percent|percentage|share|rates?|incidence)\b", re.IGNORECASE)
+
+
 def adopt(folder: Path) -> App:
     """The application on a hub: its vintages, and the rounds of its latest season that they reach."""
     hub = Hub.open(folder.resolve())
@@ -140,42 +156,43 @@ def adopt(folder: Path) -> App:
         )
     path = hub.vintages()
     rounds = _season(hub, path)
-    first, last = (day - timedelta(days=3) for day in (rounds[0], rounds[-1]))
-    task = hub.tasks[0]
-    total = "total='US'" if "US" in task.locations else ""
-    neighbours = _us_neighbours(task.locations)
-
-    def own(text: str) -> str:
-        return text.replace("synthetic_", "").replace("Synthetic w", "W").replace("Made-up costs", "Examples")
-
+    first, last = (str(day - timedelta(days=3)) for day in (rounds[0], rounds[-1]))
+    tasks = hub.asked(rounds[-1])
+    _refuse_shares(tasks)
+    locations = frozenset[str]().union(*(task.locations for task in tasks))
+    neighbours = _us_neighbours(locations)
     data = f"""
 [datasets.admissions]
-title = "Target data of a forecast hub: {task.target}"
+title = {json.dumps("Target data of a forecast hub: " + hub.target)}
 source = "vintages"
 path = {json.dumps(path)}
-target = {json.dumps(task.target)}
+target = {json.dumps(hub.target)}
 release = "4d"                        # a vintage is known so long after its date
-origin = {json.dumps("forecast hub " + folder.resolve().name)}
+origin = {json.dumps("forecast hub " + hub.folder.name)}
 licence = "the hub's"
 unit = "{{admissions}}/wk"
 known_at = {{ column = "as_of" }}
 """
-    targets = own(TARGETS)
-    targets = targets.replace("start = 2024-11-20, end = 2025-05-28", f"start = {first}, end = {last}")
-    targets = targets.replace("score_bound = 200", "score_bound = 1000")
-    targets = targets.replace(str(list(LEVELS)), str(list(task.levels)))
     return replace(
         APP,
-        title=f"Weekly admissions of the hub {folder.resolve().name}, and beds for four weeks",
+        title=f"Weekly admissions of the hub {hub.folder.name}, and beds for four weeks",
         data=data,
-        targets=targets,
-        models=own(MODELS).replace("total='synthetic-total'", total),
-        decision=own(DECISION) + neighbours if neighbours else "# none: neighbours are not known",
-        outcome=own(OUTCOME)
-        .replace('"28d"', '"90d"')
-        .replace("reports are complete by then", "late reports"),
+        targets=_targets("", first, last, tasks[0].levels, 1000),
+        models=_models("US" if "US" in locations else ""),
+        decision=_decision("", neighbours) if neighbours else "# none: neighbours are not known",
+        outcome=_outcome("", "90d", "late reports"),
         adopt=None,
     )
+
+
+def _refuse_shares(tasks: Sequence[Task]) -> None:
+    for task in tasks:
+        if task.most <= 100.0 or _NO_COUNT.search(task.unit) or _NO_COUNT.search(task.target):
+            unit = f" (in {task.unit})" if task.unit else ""
+            raise DataError(
+                f"{task.target!r}{unit} is no count; the application forecasts counts of admissions.",
+                hint="foreseal hub check, score and seal take any target: --target NAME.",
+            )
 
 
 def _season(hub: Hub, path: str) -> list[date]:
@@ -207,18 +224,14 @@ def _winter(day: date) -> int:
     return day.year - (day.month < 8)
 
 
-def _us_neighbours(locations: frozenset[str]) -> str:
-    """Lines of a TOML table, if the hub's locations are US states."""
+def _us_neighbours(locations: frozenset[str]) -> dict[str, list[str]]:
+    """Neighbours by location, if the hub's locations are US states."""
     table = pl.read_csv((APP.example() / "us_neighbours.csv").read_bytes(), infer_schema=False)
     known = {row[0]: (row[1] or "").split() for row in table.iter_rows()}
     there = sorted(locations & known.keys())
-    return (
-        _lines({each: [n for n in known[each] if n in locations] for each in there}) if len(there) > 1 else ""
-    )
-
-
-def _lines(neighbours: dict[str, list[str]]) -> str:
-    return "\n".join(f"{json.dumps(name)} = {json.dumps(others)}" for name, others in neighbours.items())
+    if len(there) < 2:
+        return {}
+    return {each: [n for n in known[each] if n in locations] for each in there}
 
 
 # Eight regions around a lake: each touches the next.
@@ -228,10 +241,10 @@ APP = App(
     name="epidemic",
     title="Synthetic weekly admissions with late reports, and beds for the next four weeks",
     data=DATA,
-    targets=TARGETS,
-    models=MODELS,
-    decision=DECISION + _lines(RING),
-    outcome=OUTCOME,
+    targets=_targets(SYNTHETIC, "2024-11-20", "2025-05-28", LEVELS, 200),
+    models=_models("synthetic-total"),
+    decision=_decision(SYNTHETIC, RING),
+    outcome=_outcome(SYNTHETIC, "28d", "reports are complete by then"),
     extras=("medicine",),
     sources={"synthetic_admissions": SyntheticAdmissions},
     adopt=adopt,

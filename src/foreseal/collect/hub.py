@@ -40,7 +40,8 @@ class Task:
     Empty ``locations``, ``rounds`` or ``ends`` (last days of weeks) allow any. Of what is allowed,
     ``needed_levels``, ``needed_horizons`` and ``needed_locations`` are required: beside every optional value
     that a file has, and, if the task is a ``must``, by themselves. ``column`` holds a round's date.
-    ``refusal`` says why submissions cannot be read, if so.
+    ``unit`` is what the hub calls its unit, ``most`` the largest value allowed. ``refusal`` says why
+    submissions cannot be read, if so.
     """
 
     target: str = TARGET
@@ -55,6 +56,8 @@ class Task:
     must: bool = False
     column: str = REFERENCE
     ends: frozenset[date] = frozenset()
+    unit: str = ""
+    most: float = float("inf")
     refusal: str = ""
 
     @property
@@ -193,7 +196,12 @@ def _tasks(config: Mapping[str, Any]) -> Iterable[Task]:
             for each in round_["model_tasks"]:
                 kind = each["output_type"].get("quantile")
                 if kind:
-                    yield from _task(str(round_.get("round_id", "")), each["task_ids"], kind)
+                    units = {
+                        str(target): str(about.get("target_units", ""))
+                        for about in each.get("target_metadata") or []
+                        for target in (about.get("target_keys") or {}).values()
+                    }
+                    yield from _task(str(round_.get("round_id", "")), each["task_ids"], kind, units)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"hub-config/tasks.json is not what the hubverse describes: {type(error).__name__} {error}.",
@@ -201,7 +209,9 @@ def _tasks(config: Mapping[str, Any]) -> Iterable[Task]:
         ) from error
 
 
-def _task(name: str, ids: Mapping[str, Any], kind: Mapping[str, Any]) -> Iterable[Task]:
+def _task(
+    name: str, ids: Mapping[str, Any], kind: Mapping[str, Any], units: Mapping[str, str]
+) -> Iterable[Task]:
     """One task for each target; ``name`` is the round's id, or the column that has it."""
     column = name if name in ids else next((each for each in ROUNDS if each in ids), REFERENCE)
     horizons, refusal = _values(ids["horizon"]), ""
@@ -227,6 +237,8 @@ def _task(name: str, ids: Mapping[str, Any], kind: Mapping[str, Any]) -> Iterabl
             locations=frozenset(map(str, _values(ids["location"]))),
             rounds=rounds,
             least=float(kind.get("value", {}).get("minimum", 0.0)),
+            unit=units.get(str(target), ""),
+            most=float(kind.get("value", {}).get("maximum", "inf")),
             needed_levels=tuple(sorted(map(float, needed))),
             needed_horizons=frozenset(map(int, ids["horizon"].get("required") or [])),
             needed_locations=frozenset(map(str, ids["location"].get("required") or [])),
