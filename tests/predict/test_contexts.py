@@ -12,7 +12,7 @@ import pytest
 import foreseal
 from foreseal.errors import ModelWarning
 from foreseal.predict.closed_form import ClosedForm
-from foreseal.predict.contexts import LONGEST_SILENCE
+from foreseal.predict.contexts import LONGEST_SILENCE, contexts
 from foreseal.predict.naive import SeasonalNaive
 from foreseal.predict.pretrained import Pretrained
 from foreseal.records import Forecast
@@ -118,6 +118,24 @@ def test_few_equal_values_are_warned_of_where_that_is_all_the_model_saw(model, c
             q, _ = made(model, y)
         assert ["never changed" in str(each.message) for each in caught] == [True] * warns
         assert (q == 7.0).all()
+
+
+@pytest.mark.parametrize("season", [8766, 2_000_000])
+def test_a_context_is_about_as_long_as_its_history_however_long_the_season(season):
+    """Memory is that of the contexts: no more than twice what they hold, so many at a time."""
+    y = np.full((40, 3000), np.nan)
+    for row in range(40):
+        y[row, -(1025 + 40 * row) :] = 1.0
+    parts = list(contexts(y, (24, season), 16))
+    assert sorted(row for rows, _ in parts for row in rows) == list(range(40))
+    for rows, part in parts:
+        assert part.shape[1] <= 3008
+        assert (part.shape[1] < 2 * np.isfinite(part).sum(axis=1)).all()
+        assert part.size <= 16 * 1024
+        for row, own in zip(rows, part, strict=True):
+            np.testing.assert_array_equal(own[np.isfinite(own)], y[row, np.isfinite(y[row])])
+    # Without the longest season nothing beyond 1 024 columns is read.
+    assert {part.shape[1] for _, part in contexts(y, (24,), 16)} == {1024}
 
 
 @MODEL

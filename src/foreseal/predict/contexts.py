@@ -120,12 +120,12 @@ def contexts(y: FloatArray, seasons: tuple[int, ...], most: int) -> Iterator[tup
     """Rows of y (series, T) and their right-aligned contexts, alike in length, at most ``most`` at a time.
 
     A context is the shortest of `CONTEXTS` that holds the series; histories beyond the longest are read as
-    far back as their seasons need.
+    far back as their seasons need, in contexts of twice, four times, ... its length.
     """
     seen = np.isfinite(y)
     span = np.where(seen.any(axis=1), y.shape[1] - seen.argmax(axis=1), 1)
     longest = _longest(y, seasons)
-    size = np.array([*CONTEXTS, longest])
+    size = np.array([*CONTEXTS, *_doubled(longest)])
     kind = np.searchsorted(size[:-1], np.minimum(span, longest))
     for k in np.unique(kind):
         rows = np.flatnonzero(kind == k)
@@ -133,7 +133,8 @@ def contexts(y: FloatArray, seasons: tuple[int, ...], most: int) -> Iterator[tup
         part = y[:, -width:]
         if part.shape[1] < width:
             part = np.pad(part, ((0, 0), (width - part.shape[1], 0)), constant_values=np.nan)
-        step = max(1, most)
+        # Of longer contexts fewer at a time.
+        step = max(1, most * CONTEXTS[-1] // max(width, CONTEXTS[-1]))
         for low in range(0, len(rows), step):
             yield rows[low : low + step], part[rows[low : low + step]]
 
@@ -167,9 +168,18 @@ def _warn(model: object, grid: Grid, rows: IntArray, what: str, so: str) -> None
 
 
 def _longest(y: FloatArray, seasons: tuple[int, ...]) -> int:
-    """Columns of the longest context that the seasons ask for."""
+    """Columns of the longest context that the seasons ask for and the histories hold."""
     longest = max((LONG_CYCLES * season for season in seasons), default=0)
-    return max(CONTEXTS[-1], -(-longest // 32) * 32)
+    return max(CONTEXTS[-1], -(-min(longest, y.shape[1]) // 32) * 32)
+
+
+def _doubled(longest: int) -> list[int]:
+    """Context lengths beyond the last of `CONTEXTS`, each twice the one before, up to the longest."""
+    size, out = 2 * CONTEXTS[-1], []
+    while size < longest:
+        out.append(size)
+        size *= 2
+    return [*out, longest]
 
 
 def _silence(y: FloatArray) -> IntArray:

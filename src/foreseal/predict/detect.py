@@ -240,8 +240,8 @@ class _Rule:
     def _forecasts(self, y: FloatArray) -> FloatArray:
         """Quantiles (series, T, `LEVELS`) of each column from its origin, NaN before the first."""
         lengths = season_lengths(self.seasons, self.freq)
-        width = max(CONTEXTS[-1], LONG_CYCLES * max(lengths, default=0))
         count, length = y.shape
+        width = max(CONTEXTS[-1], min(LONG_CYCLES * max(lengths, default=0), length))
         out = np.full((count, length, len(LEVELS)), np.nan)
         padded = np.pad(y, ((0, 0), (width, self.h)), constant_values=np.nan)
         steps = np.arange(1, self.h + 1)
