@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import sqlite3
 from contextlib import closing
@@ -24,7 +26,7 @@ from foreseal.errors import DataError, Refused, SettingsError, Tampered, UsageEr
 from foreseal.records import Decision, Probabilities, Setting
 from foreseal.run import Project, consenting, reasons
 from foreseal.run.erasure import erase
-from foreseal.run.forecasting import Knowledge
+from foreseal.run.forecasting import Knowledge, forecast_cases
 from foreseal.run.receipts import verify_receipts, write_receipts
 from foreseal.run.results import Decided, Results
 from foreseal.run.session import Session
@@ -80,11 +82,12 @@ def verbs(project: Project) -> tuple[list[str], list[str]]:
     return sorted(history.consents), sorted(history.withdrawn)
 
 
-def standing(project: Project, *names: str) -> dict[str, str]:
-    """Of the people named, the commitments that a decision made now would state."""
+def standing(project: Project, *names: str, n: int | None = None) -> dict[str, str]:
+    """Of the people named, the commitments that a decision made now would state, on appends 1 to ``n``."""
     with Session.begin(project) as session:
         called = session.store.pseudonyms("people", names)
         knowledge = Knowledge.latest(session.store, ["people"], project.timezone)
+        knowledge = knowledge if n is None else replace(knowledge, n={"people": n})
         found = consenting.agreed(session, knowledge, "people", datetime.now(UTC), called.values())
         session.commit()
     return {name: found.subjects[case] for name, case in called.items() if case in found.subjects}
@@ -298,6 +301,9 @@ def test_a_late_row_that_claims_an_older_time_gives_no_consent_back(lender: Proj
     assert collected.late == 2
     assert list(standing(lender, person(121), person(122))) == [person(122)]
     assert standing(lender, person(122))[person(122)] in acts(lender).values()
+    rewrite(lender, [row(123, later=-24.0, income=5.0)])
+    go(lender, verbs=("collect",))
+    assert standing(lender, person(123))[person(123)] in acts(lender).values(), "it is no new consent"
 
 
 def test_an_empty_cell_neither_gives_a_consent_nor_ends_it(lender: Project) -> None:
@@ -356,3 +362,47 @@ def test_whoever_stands_is_whom_the_store_says_to_agree_and_no_late_row_undoes_t
     assert set(agreeing()) & set(stand)
     assert not set(standing(project, *names)) & set(stand)
     assert verify_log(project.log_folder, [project.trusted()]).ok
+
+
+def test_the_column_that_says_who_agreed_is_shown_to_no_model(tmp_path: Path) -> None:
+    """Here it would tell everything, for whoever pays agrees."""
+    rows = [row(k, agreed=1 - int(row(k).rpartition(",")[2])) for k in range(PEOPLE)]
+    project = make_lender(tmp_path / "lender", tmp_path / "people.csv", rows)
+    go(project)
+    shown = {name for said in project.history().forecasts.values() for name in said.body["ran"]}
+    assert "points.income" in shown
+    assert "points.agreed" not in shown
+    with project.store() as store:
+        knowledge = Knowledge.latest(store, ["people"], project.timezone)
+        seen = forecast_cases(knowledge, project.targets["default"], 0, "scorecard")
+    assert "points.agreed" in seen.ran, "a model that saw it would use it"
+
+
+def test_what_came_after_the_snapshot_says_nothing_of_consent_in_it(lender: Project) -> None:
+    go(lender)
+    with lender.store() as store:
+        before = store.latest_n("people")
+    changed = [row(121, agreed=0, later=24.0 * 12), row(122, agreed=0, later=24.0)]
+    rewrite(lender, [*changed, row(122, agreed=1, later=24.0 * 12), row(123, agreed="", later=24.0 * 12)])
+    go(lender, verbs=("collect",))
+    names = [person(k) for k in (121, 122, 123)]
+    assert sorted(standing(lender, *names, n=before)) == names
+    assert list(standing(lender, *names)) == [person(122)]
+
+
+def test_a_commitment_can_be_made_again_from_the_secret_and_stands_for_one_purpose(lender: Project) -> None:
+    go(lender)
+    case, settings = pseudonym(lender, person(121)), lender.settings.datasets["people"].consent
+    assert settings is not None
+    with lender.store() as store:
+        secret = store.secrets("people", [case])[case]
+    given = int(datetime(2024, 1, 25, 9, tzinfo=UTC).timestamp() * 1_000_000)
+
+    def by_hand(purpose: str) -> str:
+        about = f'["people","{purpose}","{case}",{given}]'.encode()
+        salt = hmac.new(secret.salt, b"foreseal/consent/v1\0" + about, "sha256").digest()
+        return hashlib.sha256(b"foreseal/consent/v1\0" + salt + about).hexdigest()
+
+    assert acts(lender)[f"consent {case}"] == by_hand("credit decision") != by_hand("advertising")
+    at = datetime(2024, 1, 25, 9, tzinfo=UTC)
+    assert consenting.commitment(secret, "people", "advertising", case, at) == by_hand("advertising")
