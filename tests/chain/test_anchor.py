@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chains import Port
@@ -12,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from foreseal.chain import contract
 from foreseal.chain.anchor import ChainAnchor, Reference
 from foreseal.chain.deploy import wait_for
-from foreseal.chain.node import quantity
+from foreseal.chain.node import Node, quantity
 from foreseal.chain.transaction import send
 from foreseal.clock import LiveClock
 from foreseal.errors import Malformed, NodeError, Refused, SetupError, Tampered
@@ -136,18 +141,90 @@ def test_what_waits_is_replaced_for_a_higher_fee_and_what_it_covered_is_lost(
     assert quantity(after["nonce"]) == node.nonce(anchor.account().address) - 1
 
 
+@pytest.mark.parametrize("mined", [True, False])
+def test_a_process_that_was_killed_when_it_had_sent_sends_no_second_transaction(
+    anchor: ChainAnchor, port: Port, log: Log, tmp_path: Path, mined: bool
+) -> None:
+    """What it sent was not written down: the next run finds it at the contract, or sends its like."""
+    node, file = port.anvil.node, tmp_path / "anchors.db"
+    node.ask("evm_setAutomine", mined)
+    first = node.nonce(port.account.address)
+    script = Path(__file__).parents[1] / "crash" / "anchor_once.py"
+    words = [script, port.anvil.url, port.contract, port.key, log.folder, file]
+    done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    outbox, clock = Outbox(file, "chain", log.origin), LiveClock().now
+    assert [each.stage for each in outbox.parcels()] == ["queued"]
+    (parcel,) = outbox.work(anchor, clock)
+    assert parcel.stage == ("included" if mined else "pending")
+    port.anvil.mine(4)
+    (parcel,) = outbox.work(anchor, clock)
+    assert parcel.stage == "final"
+    assert node.nonce(port.account.address) == first + 1
+    assert anchor.verify(parcel.reference, log.signed).size == 15
+
+
+def test_a_transaction_that_failed_in_its_block_is_lost_and_sent_again(
+    anchor: ChainAnchor, by_hand: Anvil, log: Log
+) -> None:
+    reference, where = anchor.submit(log.signed), anchor.chain.contract
+    code = by_hand.node.ask("eth_getCode", where, "latest")
+    by_hand.node.ask("anvil_setCode", where, "0x60006000fd")  # reverts whatever it is asked
+    by_hand.mine()
+    by_hand.node.ask("anvil_setCode", where, code)
+    receipt = by_hand.node.receipt(Reference.parse(reference).transaction)
+    assert receipt is not None
+    assert quantity(receipt["status"]) == 0
+    assert anchor.status(reference).state == "lost"
+    again = anchor.submit(log.signed)
+    by_hand.mine(4)
+    assert anchor.status(again).state == "final"
+
+
+class Keeping(Node):
+    """A node that keeps what waits in its pool although nobody would take it for so little, as geth does."""
+
+    waits: dict[str, Any]
+
+    def transaction(self, digest: str) -> dict[str, Any] | None:
+        return Node.transaction(self, digest) or (self.waits if self.waits["hash"] == digest else None)
+
+
 def test_a_transaction_that_the_base_fee_has_outgrown_is_lost_and_sent_for_more(
     anchor: ChainAnchor, by_hand: Anvil, log: Log
 ) -> None:
     reference = anchor.submit(log.signed)
-    by_hand.node.ask("anvil_setNextBlockBaseFeePerGas", hex(20 * 10**9))
+    waits = by_hand.node.transaction(Reference.parse(reference).transaction)
+    assert waits is not None
+    keeping = Keeping(by_hand.url)
+    keeping.waits = waits
+    seen = replace(anchor, chain=replace(anchor.chain, nodes=(keeping,)))
+    assert seen.status(reference).state == "pending"
+    by_hand.node.ask("anvil_setNextBlockBaseFeePerGas", hex(quantity(waits["maxFeePerGas"]) + 1))
     by_hand.node.ask("anvil_mine", "0x1")
-    if anchor.status(reference).state == "pending":
-        pytest.fail("the node has forgotten what waits")
-    assert anchor.status(reference).state == "lost"
+    assert seen.status(reference).state == "lost"
     again = anchor.submit(log.signed)
     by_hand.mine()
     assert anchor.status(again).state == "included"
+
+
+def test_what_waits_is_not_replaced_for_more_than_the_settings_allow(
+    anchor: ChainAnchor, by_hand: Anvil, log: Log
+) -> None:
+    reference = anchor.submit(log.signed)
+    node, sent = by_hand.node, Reference.parse(reference).transaction
+    waits = node.transaction(sent)
+    assert waits is not None
+    log.append([b"one more"])
+    offered = quantity(waits["maxFeePerGas"])
+    with pytest.raises(SetupError, match=r"waits, and replacing it costs more than"):
+        replace(anchor, max_fee=offered).submit(log.signed)
+    assert node.transaction(sent) is not None
+    dear = replace(anchor, max_fee=2 * offered).submit(log.signed)
+    assert node.transaction(sent) is None
+    made = node.transaction(Reference.parse(dear).transaction)
+    assert made is not None
+    assert offered < quantity(made["maxFeePerGas"]) <= 2 * offered
 
 
 def test_no_more_is_paid_than_the_settings_allow(anchor: ChainAnchor, port: Port, log: Log) -> None:

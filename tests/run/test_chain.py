@@ -146,6 +146,28 @@ def test_a_project_makes_an_account_deploys_claims_and_has_its_log_anchored(
     assert statement in found["results"][str(project.log_folder)]["statements"]
 
 
+def test_blocks_that_a_reorganisation_has_taken_back_are_not_remembered(
+    make: Make, anvil: Anvil, cli: Cli
+) -> None:
+    """A proof is published, its block goes, and until the next one is final no block is believed unasked."""
+    project = claimed(make(last="2024-02-01"), anvil, cli)
+    (said,) = go(project).anchored
+    anvil.mine(3)
+    assert go(project).anchored[0].stage == "final"
+    blocks = project.folder / "store" / BLOCKS
+    (gone,) = blocks.read_text().split()
+    for file in [blocks, *(project.folder / "store").glob("anchors.db*")]:
+        file.unlink()
+    anvil.node.ask("anvil_reorg", 4, [])
+    (said,) = go(project).anchored
+    assert said.stage == "included"
+    assert not blocks.exists()
+    anvil.mine(3)
+    (said,) = go(project).anchored
+    assert said.stage == "final"
+    assert gone not in blocks.read_text()
+
+
 def test_a_run_goes_on_without_the_chain_and_says_what_is_wrong(make: Make) -> None:
     require("web3", 'pip install "foreseal[chain]"')
     project = with_chain(make(last="2024-02-02"), "http://127.0.0.1:1", "0x" + "ab" * 20)
