@@ -13,6 +13,7 @@ from foreseal.predict.catalogue import resolve
 from foreseal.predict.closed_form import CONTEXTS, ClosedForm, contexts
 from foreseal.predict.naive import SeasonalNaive
 from foreseal.predict.pretrained import Pretrained
+from foreseal.predict.stage import stage
 from tests.predict.panels import hourly, long_frame, panel
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
@@ -88,6 +89,40 @@ def test_a_series_that_never_changed_stays_and_if_short_warns():
         q = quantiles(long_frame("a", np.full(10, 7.0)), 5)
     np.testing.assert_allclose(q, 7.0)
     np.testing.assert_allclose(quantiles(long_frame("a", np.full(50, 7.0)), 5), 7.0)
+
+
+@pytest.mark.parametrize("model", [ClosedForm, Pretrained])
+@pytest.mark.parametrize("far", [1e13, 1e14, -1e14, 1e15])
+def test_what_hardly_changes_for_its_size_is_not_taken_for_certain(model, far):
+    """The oracle is the same series nearer to zero: what is seen of it is still exact."""
+    y = 8.0 * np.round(np.random.default_rng(0).normal(size=300))
+    near, apart = np.sign(far) * 1e9, np.diff(quantiles(long_frame("a", y + far), 12, model(())), axis=2)
+    expected = quantiles(long_frame("a", y + near), 12, model(())) - near
+    np.testing.assert_allclose(quantiles(long_frame("a", y + far), 12, model(())) - far, expected, atol=0.5)
+    assert (apart.sum(axis=2) > 10.0).all()
+    assert (quantiles(long_frame("a", np.full(300, far)), 12, model(())) == far).all()
+
+
+def test_a_series_that_hardly_changes_leaves_those_beside_it_alone():
+    y = np.random.default_rng(1).normal(size=(3, 200))
+    y[1] += 1e15
+    y[2] = 1e15
+    known = stage(y, np.array([1, 5]), np.zeros((3, 3), np.int64))
+    assert known.constant.tolist() == [False, False, True]
+    assert known.log_ok.tolist() == [False, False, False]
+    alone = stage(y[:1], np.array([1, 5]), np.zeros((1, 3), np.int64))
+    np.testing.assert_allclose(known.candidates[0], alone.candidates[0], atol=1e-5)
+    np.testing.assert_allclose(known.scale[:2], y[:2].std(axis=1), rtol=0.02)
+
+
+@pytest.mark.parametrize("model", [ClosedForm, Pretrained])
+def test_the_largest_numbers_are_forecast_with_a_width(model):
+    y = np.where(np.arange(300) % 2, 1.7e308, -1.7e308)
+    np.testing.assert_allclose(quantiles(long_frame("a", y), 6, model())[0, :, 3], y[:6], rtol=0.01)
+    rough = np.clip(np.random.default_rng(2).normal(size=300) / 4, -1, 1) * 1.7e308
+    q = quantiles(long_frame("a", rough), 6, model())
+    assert np.isfinite(q).all()
+    assert (q[..., -1] / 2 - q[..., 0] / 2 > 2e307).all()
 
 
 def test_counts_that_rest_at_zero_do_not_go_below():

@@ -91,7 +91,9 @@ def forecast(known: Stage, steps: IntArray, levels: FloatArray) -> FloatArray:
     """Quantiles (B, S, levels) in the series' own units, from what the stage knows of them."""
     middle = _trimmed(known)
     spread = _spread(known, steps, levels)
-    out = known.centre[:, None, None] + known.scale[:, None, None] * (middle[:, :, None] + spread)
+    # Beyond all numbers is where `within` draws the line.
+    with np.errstate(over="ignore"):
+        out = known.centre[:, None, None] + known.scale[:, None, None] * (middle[:, :, None] + spread)
     return np.sort(np.where(known.constant[:, None, None], known.centre[:, None, None], out), axis=2)
 
 

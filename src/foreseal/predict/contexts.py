@@ -144,7 +144,9 @@ def within(values: FloatArray, y: FloatArray) -> FloatArray:
     seen = np.isfinite(y)
     low, high = np.where(seen, y, np.inf).min(axis=1), np.where(seen, y, -np.inf).max(axis=1)
     rests = np.flatnonzero((low >= 0.0) & (low <= NEAR_ZERO * high))
-    limit = np.finfo(np.float64).max / 4.0
+    # No further out than the history itself, or a quarter of what there are numbers for.
+    largest = np.where(low <= high, np.maximum(np.abs(low), np.abs(high)), 0.0)
+    limit = np.maximum(largest, np.finfo(np.float64).max / 4.0)[:, None, None]
     out: FloatArray = np.clip(values, -limit, limit)
     out[rests] = np.maximum(out[rests], 0.0)
     return out
@@ -170,7 +172,7 @@ def _warn(model: object, grid: Grid, rows: IntArray, what: str, so: str) -> None
 def _longest(y: FloatArray, seasons: tuple[int, ...]) -> int:
     """Columns of the longest context that the seasons ask for and the histories hold."""
     longest = max((LONG_CYCLES * season for season in seasons), default=0)
-    return max(CONTEXTS[-1], -(-min(longest, y.shape[1]) // 32) * 32)
+    return max(CONTEXTS[-1], -(-min(longest, int(y.shape[1])) // 32) * 32)
 
 
 def _doubled(longest: int) -> list[int]:

@@ -34,6 +34,7 @@ from foreseal.records import Forecast
 PREFERENCE = 8.0
 # Share of the growth of the spread that goes on beyond the trained steps, on top of the candidates' own.
 FAR_GROWTH = 0.25
+LARGEST = np.finfo(np.float64).max
 
 
 @dataclass
@@ -136,8 +137,11 @@ def view(
     if len(asked) > len(steps):
         z = z[:, np.searchsorted(asked, steps)]
     z = at_levels(z, network.levels, levels)
-    out: FloatArray = z * known.scale[:, None, None]
-    out += known.centre[:, None, None]
+    with np.errstate(over="ignore"):
+        out: FloatArray = z * known.scale[:, None, None]
+        out += known.centre[:, None, None]
+    # Two views of what is beyond all numbers could not be averaged.
+    np.clip(out, -LARGEST, LARGEST, out=out)
     out[known.constant] = known.centre[known.constant, None, None]
     size = np.abs(known.residuals)
     some = np.isfinite(size)

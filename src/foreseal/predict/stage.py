@@ -23,6 +23,7 @@ from foreseal.predict.fits import Lines, fit, straight
 from foreseal.predict.histories import CONTEXT, Histories, take_apart
 from foreseal.predict.origins import HORIZON, Backtest, cut, earlier, outcomes, spans
 from foreseal.predict.periods import detect
+from foreseal.predict.units import close, differ, largest, units
 
 __all__ = ["CANDIDATES", "LOCAL", "OVERALL", "STAGE_VERSION", "Stage", "stage"]
 
@@ -111,10 +112,17 @@ def stage(
 
 
 def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
-    size = _largest(y)
+    size = largest(y)
     level = y / size[:, None]
-    centre, scale, constant = _units(level[:, -CONTEXT:])
+    centre, scale, constant = units(level[:, -CONTEXT:])
     z = ((level - centre[:, None]) / scale[:, None]).astype(np.float32)
+    own_centre, own_scale = centre * size, scale * size
+    alike = np.flatnonzero(constant)
+    if len(alike):
+        near = alike[differ(y[alike, -CONTEXT:])]
+        z[near], own_centre[near], own_scale[near] = close(y[near])
+        scale[near] = own_scale[near] / size[near]
+        constant[near] = False
     np.clip(z, -LIMIT, LIMIT, out=z)
     finite = np.isfinite(z)
     seen = finite.astype(np.float32)
@@ -153,13 +161,13 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
             full=False,
         )
         log_lines, log_drift, _ = straight(log_rows)
-        units = np.stack([log_centre[which], centre[which], scale[which]])
+        own = np.stack([log_centre[which], centre[which], scale[which]])
         logs = _from_logs(
             log_rows.part(0, count),
             log_lines.part(0, count),
             log_drift[:count],
             made.plain(out[which], _sum(now, which, steps)),
-            units,
+            own,
             steps,
         )
         past_logs = _from_logs(
@@ -167,7 +175,7 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
             log_lines.part(count, None),
             log_drift[count:],
             made.plain(tried[past_which], _sum(past, past_which, ahead)),
-            np.tile(units, times - 1),
+            np.tile(own, times - 1),
             ahead,
         )
     made.add_logs(out, logs, which)
@@ -189,8 +197,8 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
     residuals[:, : times - 1, :widest] = backtest.residuals
     out = np.ascontiguousarray(out.transpose(0, 2, 1))
     return Stage(
-        centre=centre * size,
-        scale=scale * size,
+        centre=own_centre,
+        scale=own_scale,
         periods=np.where(now.has, periods, 0),
         log_ok=log_ok,
         constant=constant,
@@ -226,34 +234,6 @@ def _chunk(y: Floats, steps: Ints, periods: Ints, origins: int) -> Stage:
     )
 
 
-def _largest(y: Floats) -> Floats:
-    """The largest absolute value of each row, 1 where there is none: keeps squares and sums in range."""
-    size = np.fmax.reduce(np.abs(y), axis=1, initial=0.0)
-    return np.where(size > 0.0, size, 1.0)
-
-
-def _units(y: Floats) -> tuple[Floats, Floats, Flags]:
-    """Centre, scale and whether it is constant, of rows whose values are at most 1 in size.
-
-    The centre is a discounted mean of half-life 64, the scale the standard deviation of the context after
-    values beyond five of them were drawn in once.
-    """
-    finite = np.isfinite(y)
-    value = np.where(finite, y, 0.0)
-    count = np.maximum(finite.sum(axis=1), 1)
-    mean = value.sum(axis=1) / count
-    deviation = (value - mean[:, None]) * finite
-    spread = np.sqrt((deviation**2).sum(axis=1) / count)
-    limit = 5.0 * spread[:, None]
-    drawn = np.clip(deviation, -limit, limit)
-    spread = np.sqrt((drawn**2).sum(axis=1) / count)
-    discount = 0.5 ** (np.arange(y.shape[1] - 1, -1, -1) / 64.0)
-    mass = finite @ discount
-    centre = mean + (deviation @ discount) / np.where(mass > 0.0, mass, 1.0)
-    constant = spread <= 1e-13
-    return centre, np.where(constant, np.where(np.abs(mean) > 0.0, 1e-3, 1.0), spread), constant
-
-
 def _logarithms(level: Floats) -> tuple[Flags, Floats]:
     """Rows fit for logarithms - all values positive, neither nearly equal nor decades apart - and their mean
     logarithm."""
@@ -269,10 +249,10 @@ def _logarithms(level: Floats) -> tuple[Flags, Floats]:
 
 
 def _from_logs(
-    rows: Histories, lines: Lines, drift: Float32, line: Float32, units: Floats, steps: Ints
+    rows: Histories, lines: Lines, drift: Float32, line: Float32, own: Floats, steps: Ints
 ) -> Float32:
     """Candidates in logarithms, and lines times their season, back in z units."""
-    log_centre, centre, scale = (part[:, None, None] for part in units)
+    log_centre, centre, scale = (part[:, None, None] for part in own)
     paths, season = made.log_candidates(rows, lines, drift, steps)
     out = np.empty((len(paths), len(made.LOGS) + len(made.SCALED), len(steps)), np.float32)
     # In units of the scale, so that single precision is enough.
