@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from foreseal.decide.routes import best_tours, euclidean, length, nearest_tours
+from foreseal.decide.routes import best_tours, euclidean, in_nearest_order, length, nearest_tours
 from foreseal.errors import ModelError
 from tests.conftest import require
 
@@ -67,6 +67,13 @@ def test_the_simple_rule_goes_on_to_the_nearest_that_fits() -> None:
     assert nearest_tours(distances, [4, 4, 4], 8, 3) == ((0, 1), (2,))
     with pytest.raises(ModelError, match="needs 3 vehicles; there are 2"):
         nearest_tours(distances, [6, 6, 6], 10, 2)
+
+
+def test_a_tour_in_nearest_order_keeps_its_clients() -> None:
+    distances = euclidean([(0, 0), (1, 0), (2, 0), (-3, 0), (9, 9)])
+    assert in_nearest_order(distances, (2, 1, 0)) == (0, 1, 2)
+    assert in_nearest_order(distances, (2,)) == (2,)
+    assert in_nearest_order(distances, ()) == ()
 
 
 def test_best_known_tours_have_the_published_cost(shared: Path) -> None:

@@ -31,9 +31,10 @@ class Round:
     ``sites`` are coordinates in km, ``home`` is where vans start. A piece left costs ``over``, one short
     ``under``, a kilometre ``per_km``. Compared: ``distribution``, stock from the quantiles; ``point``, from
     the mean of the same forecast to the nearest piece; and ``nearest``, the first stock on tours that go on
-    to the nearest site, left out where these need more vans than there are (``ran`` says so). What is
-    expected to cost least is chosen. Series of a site that is not listed are left out with a `ModelWarning`.
-    Costs follow from these prices and the observed demand, which does not depend on what was brought.
+    to the nearest site; where these need more vans than there are, those of ``distribution``, each from
+    site to nearest site. What is expected to cost least is chosen. Series of a site that is not listed are
+    left out with a `ModelWarning`. Costs follow from these prices and the observed demand, which does not
+    depend on what was brought.
     """
 
     sites: Mapping[str, tuple[float, ...]]
@@ -86,15 +87,11 @@ class Round:
         ds = prediction.frame["ds"].min()
         assert isinstance(ds, datetime)
         made = [self._option(name, ds, stock, expected[name]) for name, stock in stocks.items()]
-        ran = {}
-        try:
-            made.append(
-                self._option("nearest", ds, stocks["distribution"], expected["distribution"], nearest=True)
-            )
-        except ModelError as error:
-            ran["nearest"] = f"left out: {error.message}"
+        made.append(
+            self._option("nearest", ds, stocks["distribution"], expected["distribution"], nearest=True)
+        )
         chosen = min(made, key=lambda option: option.expected_cost).name
-        return Decision("round", chosen, tuple(made), self.cost_unit, self.regret_kind, ran=ran)
+        return Decision("round", chosen, tuple(made), self.cost_unit, self.regret_kind)
 
     def cost(self, action: tuple[Setting, ...], outcome: pl.DataFrame) -> float:
         stock = {each.key: float(each.value) for each in action if not each.key.startswith("tour ")}
@@ -158,13 +155,16 @@ class Round:
         points = [(p[0], p[1]) for p in (self.home, *(self.sites[site] for site in names))]
         distances = routes.euclidean(points, METRES)
         wanted = [loads[site] for site in names]
-        tours: Tours
+        tours: Tours = ()
         if nearest:
-            tours = routes.nearest_tours(distances, wanted, self.capacity, self.vehicles)
-        else:
+            tours = routes.nearest_tours(distances, wanted, self.capacity, len(names))
+        if not nearest or len(tours) > self.vehicles:
             tours = routes.best_tours(
                 distances, wanted, self.capacity, self.vehicles, iterations=self.iterations, seed=self.seed
             )
+        if nearest:
+            # Nothing changes for tours by the rule itself; the shortest ones keep their loads alone.
+            tours = tuple(routes.in_nearest_order(distances, tour) for tour in tours)
         settings = [Setting(uid, float(n), "{piece}", ds) for uid, n in stock.items()]
         settings += [
             Setting(f"tour {k}", " > ".join(names[stop] for stop in tour), "", ds)

@@ -82,6 +82,17 @@ def nearest_tours(distances: Matrix, loads: Sequence[int], capacity: int, vehicl
     return tuple(tours)
 
 
+def in_nearest_order(distances: Matrix, tour: Sequence[int]) -> tuple[int, ...]:
+    """The same clients, each time the nearest of those that are left."""
+    left, order, here = set(tour), [], 0
+    while left:
+        nearest = min(left, key=lambda k: (distances[here, k + 1], k))
+        order.append(nearest)
+        left.remove(nearest)
+        here = nearest + 1
+    return tuple(order)
+
+
 def length(tours: Tours, distances: Matrix) -> int:
     """Total distance of tours that begin and end at the depot."""
     stops = [(0, *(k + 1 for k in tour), 0) for tour in tours]
