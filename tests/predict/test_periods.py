@@ -77,3 +77,32 @@ def test_a_season_longer_than_the_history_is_left_out():
     assert (choose(y, (24, 168)) == [24, 0, 0]).all()
     assert (choose(y[:, :30], (24, 168)) == 0).all()
     assert choose(y[:, :5], (4,)).tolist() == [[0, 0, 0]] * 30
+
+
+def test_a_second_season_need_not_be_a_week():
+    """Shifts of eight hours, five of them a cycle."""
+    rng = np.random.default_rng(5)
+    t = np.arange(800)
+    pattern = rng.normal(size=5)
+    y = np.sin(2 * np.pi * t / 8) * (1.5 + 0.2 * pattern[t // 8 % 5]) + 0.5 * pattern[t // 8 % 5]
+    found = detect(y + 0.1 * rng.normal(size=(20, 800)))
+    # Two of its cycles are one, too.
+    assert ((found[:, 0] == 8) & np.isin(found[:, 1], (40, 80))).all()
+
+
+@pytest.mark.parametrize(("shows", "calendar"), [(12, 24), (8, 24), (48, 24), (72, 24), (14, 7)])
+def test_a_season_that_divides_the_calendars_or_holds_it_is_no_denial(shows, calendar):
+    rng = np.random.default_rng(6)
+    pattern = rng.normal(size=shows)
+    y = np.tile(pattern, 1000 // shows) + 0.05 * rng.normal(size=(20, 1000 // shows * shows))
+    assert (detect(y)[:, 0] == shows).mean() > 0.9
+    assert (choose(y, (calendar,)) == [calendar, 0, 0]).all()
+
+
+def test_fewer_than_four_cycles_deny_nothing():
+    rng = np.random.default_rng(7)
+    pattern = np.cumsum(rng.normal(size=17))
+    for cycles, kept in ((3.5, True), (6, False)):
+        y = np.tile(pattern, 7)[: int(17 * cycles)] + 0.02 * rng.normal(size=(10, int(17 * cycles)))
+        assert (detect(y)[:, 0] == 17).all()
+        assert (choose(y, (12,))[:, 0] == (12 if kept else 17)).all()

@@ -11,6 +11,7 @@ import pytest
 from foreseal.errors import ModelError, ModelWarning
 from foreseal.predict.catalogue import resolve
 from foreseal.predict.naive import SeasonalNaive
+from foreseal.predict.periods import choose, detect
 from foreseal.predict.pretrained import Pretrained, at_levels, load, view
 from tests.predict.panels import hourly, long_frame, panel
 from tests.predict.test_closed_form import COLUMNS, HARD, LEVELS, loss
@@ -118,6 +119,41 @@ def test_the_view_with_the_smaller_backtest_error_has_the_last_word():
     assert right[1] < wrong[1]
     q = quantiles(long_frame("a", y[0]), 20)
     assert np.abs(q[0, :, 3] - right[0][0, :, 1]).mean() < np.abs(q[0, :, 3] - wrong[0][0, :, 1]).mean()
+
+
+def test_two_views_are_averaged_by_their_backtest_errors():
+    """By hand: of a day of 24 values that the calendar tells, and a rhythm of 20 that the series shows."""
+    rng = np.random.default_rng(4)
+    t = np.arange(240)
+    y = 20 + 0.9 * np.sin(2 * np.pi * t / 20) + 0.8 * np.sin(2 * np.pi * t / 24) + 0.5 * rng.normal(size=240)
+    steps, levels = np.arange(1, 13), np.array(LEVELS)
+    padded = np.pad(y[None], ((0, 0), (16, 0)), constant_values=np.nan)
+    told, shown = choose(padded, (24, 168)), detect(padded)
+    assert told.tolist() != shown.tolist()
+    assert shown[0, 0] > 0
+    (one, first, _), (two, second, _) = (view(load(), padded, p, steps, levels) for p in (told, shown))
+    share = second[0] ** 8 / (first[0] ** 8 + second[0] ** 8)
+    assert 0.02 < share < 0.98
+    assert abs(share - 0.5) > 0.1
+    q = quantiles(long_frame("a", y), 12)
+    np.testing.assert_allclose(q, share * one + (1 - share) * two, rtol=1e-6)
+
+
+def test_seasons_that_are_told_are_the_only_view():
+    rng = np.random.default_rng(9)
+    y = 20 + np.sin(2 * np.pi * np.arange(256) / 20) + 0.2 * rng.normal(size=256)
+    assert detect(y[None])[0, 0] == 20
+    alone = view(load(), y[None], np.array([[7, 0, 0]]), np.arange(1, 13), np.array(LEVELS))[0]
+    np.testing.assert_allclose(quantiles(long_frame("a", y), 12, Pretrained((7,))), alone, rtol=1e-9)
+
+
+@pytest.mark.parametrize("seasons", [None, ()])
+def test_what_came_near_zero_and_was_never_below_does_not_go_below(seasons):
+    cases = np.array([900.0, 1200, 700, 1500, 800, 1100, 600, 300, 90, 40, 12, 25])
+    assert quantiles(long_frame("a", cases), 6, Pretrained(seasons)).min() == 0.0
+    counts = np.random.default_rng(1).poisson(0.4, 200).astype(float)
+    assert quantiles(long_frame("a", counts), 24, Pretrained(seasons)).min() == 0.0
+    assert quantiles(long_frame("a", cases - 1000.0), 6, Pretrained(seasons)).min() < -1000.0
 
 
 def test_impossible_seasons_and_weights_are_refused():

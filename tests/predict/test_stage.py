@@ -183,3 +183,9 @@ def test_what_is_not_observed_is_not_backtested():
     known = stage(y, STEPS, told(1, 12))
     at = 100 - 20 + np.arange(20)
     assert (np.isfinite(known.residuals[0, 0, :20]) == np.isfinite(y[0, at])).all()
+
+
+def test_a_value_below_zero_rules_out_logarithms_however_old_it_is():
+    y = np.stack([series(1, 700)[0]] * 2)
+    y[1, 3] = -1.0
+    assert stage(y, STEPS, told(2, 12)).log_ok.tolist() == [True, False]

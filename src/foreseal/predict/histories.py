@@ -45,7 +45,7 @@ LAGS = (
 @dataclass(frozen=True)
 class Histories:
     """Histories taken apart. ``rest`` (rows, columns) is without seasons, ``first`` without the first season
-    only (unset where there is no second), ``raw`` with all, gaps filled; ``seen`` is 0 or 1 where observed.
+    only (unset where there is no second), ``raw`` with all (no use where not ``seen``); ``seen`` is 0 or 1.
 
     ``season`` (rows, 2, at least reach) continues the smooth tables, ``tables`` (rows, 3, reach) the quick
     and slow first and the low-rank second season, ``lags`` (rows, 10, reach) earlier values; ``has`` (rows,
@@ -92,7 +92,6 @@ def take_apart(
         holes = np.flatnonzero(gaps[part])
         if len(holes):
             values[holes] = fill_gaps(values[holes], mass[holes], p1 or p2)
-            filled[part[holes]] = values[holes]
         shown = mass if len(holes) else None
         left = values
         if p1 and not full:
