@@ -71,6 +71,22 @@ def test_a_model_that_forecasts_easy_weeks_alone_gains_nothing() -> None:
     assert relative_skill(hard, 0) == pytest.approx([1.0, 1.0, 1.0])
 
 
+def test_a_model_that_shares_no_task_with_another_has_no_skill() -> None:
+    scores = np.array([[1.0, 2.0, np.nan], [2.0, 4.0, np.nan], [np.nan, np.nan, 3.0]])
+    found = relative_skill(scores, 0)
+    assert found[:2] == pytest.approx([1.0, 2.0])
+    assert math.isnan(found[2])
+
+
+def test_values_below_zero_count_as_zero_in_logarithms() -> None:
+    values = np.linspace(-5.0, 60.0, 23)[None]
+    _, log_wis, _ = score_tasks(np.array([4.0]), values, LEVELS)
+    logs = [math.log1p(max(v, 0.0)) for v in values[0].tolist()]
+    assert log_wis[0] == pytest.approx(plain_wis(math.log1p(4.0), logs))
+    _, below, _ = score_tasks(np.array([-2.0]), np.maximum(values, 0.0), LEVELS)
+    assert below[0] == pytest.approx(plain_wis(0.0, logs))
+
+
 def said(values: dict[tuple[str, int], float]) -> list[tuple[date, pl.DataFrame, np.ndarray]]:
     keys = pl.DataFrame(list(values), schema=["location", "horizon"], orient="row")
     levels = np.array(LEVELS)
