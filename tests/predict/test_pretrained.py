@@ -117,6 +117,9 @@ def test_the_view_with_the_smaller_backtest_error_has_the_last_word():
     right = view(load(), y, np.array([[20, 0, 0]]), steps, levels)
     wrong = view(load(), y, np.array([[24, 0, 0]]), steps, levels)
     assert right[1] < wrong[1]
+    np.testing.assert_allclose(
+        view(load(), 1e3 * y, np.array([[20, 0, 0]]), steps, levels)[1], 1e3 * right[1]
+    )
     q = quantiles(long_frame("a", y[0]), 20)
     assert np.abs(q[0, :, 3] - right[0][0, :, 1]).mean() < np.abs(q[0, :, 3] - wrong[0][0, :, 1]).mean()
 

@@ -43,6 +43,8 @@ class Pretrained:
 
     ``seasons`` in steps, shortest first, are taken as told. Without them the calendar's are one view and
     those that the history shows another; where they differ both are forecast and averaged by their backtest.
+    Seasons are sought in all of the history, with the outcomes of that backtest, whose errors are so a little
+    too small; the forecast itself sees nothing but the history.
     ``weights`` is the path of other weights (.npz, its .json beside it) than the package's own.
     """
 
