@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from foreseal.errors import ModelError
-from foreseal.predict.checkpoint import INDEX, Checkpoint, digest_of
+from foreseal.predict.checkpoint import INDEX, PICKLES, Checkpoint, digest_of
 
 
 def sharded(folder: Path, shard: str) -> str:
@@ -37,4 +37,17 @@ def test_an_index_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / INDEX).write_text(content)
     pinned = digest_of(sorted(tmp_path.iterdir(), key=lambda each: each.name))
     with pytest.raises(ModelError, match="no index"):
+        Checkpoint.open(str(tmp_path), pinned)
+
+
+def test_all_usual_names_of_pickles_are_known() -> None:
+    assert {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"} <= set(PICKLES)
+
+
+@pytest.mark.parametrize("ending", [".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".JobLib"])
+def test_a_pickle_beside_the_weights_is_refused(tmp_path: Path, ending: str) -> None:
+    sharded(tmp_path, "a.safetensors")
+    (tmp_path / f"more{ending}").write_bytes(b"\x80\x04.")
+    pinned = digest_of(sorted(tmp_path.iterdir(), key=lambda each: each.name))
+    with pytest.raises(ModelError, match="a pickle"):
         Checkpoint.open(str(tmp_path), pinned)

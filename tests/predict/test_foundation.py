@@ -16,7 +16,8 @@ import pytest
 from checkpoints import KINDS, digest, save
 
 import foreseal
-from foreseal.errors import ModelError
+from foreseal.clock import Frequency
+from foreseal.errors import ModelError, ModelWarning
 from foreseal.predict import foundation
 from foreseal.predict.catalogue import resolve
 from foreseal.predict.checkpoint import checked
@@ -164,6 +165,34 @@ def test_only_the_context_is_read_and_each_series_by_itself(folders: dict[str, P
     together = ask(expression, *many)
     for k in (0, 5, len(many) - 1):
         np.testing.assert_allclose(together[k], ask(expression, many[k])[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_series_silent_for_a_whole_context_is_left_to_the_seasonal_naive(
+    folders: dict[str, Path], kind: str
+) -> None:
+    gone = wave(300)
+    gone[-48:] = np.nan
+    expression = said(folders[kind], FAMILY[kind], context=48)
+    with pytest.warns(ModelWarning, match=r"1 series silent for too long \('s00'\)"):
+        made = foreseal.forecast(frame(gone, wave(300, 1)), h=5, models=[expression], quantiles=NINE)
+    assert [value for key, value in made.ran.items() if key.endswith(".naive")] == ["1"]
+    naive = ask("seasonal_naive", gone, wave(300, 1), h=5)
+    out = made.frame.select(pl.selectors.starts_with("q")).to_numpy().reshape(2, 5, -1)
+    np.testing.assert_allclose(out[0], naive[0])
+    np.testing.assert_allclose(out[1], ask(expression, wave(300, 1), h=5)[0], rtol=1e-4)
+
+
+def test_what_stands_still_of_late_may_fall_as_well_as_rise(folders: dict[str, Path]) -> None:
+    """Less its mean such a context is all zero, and a library's own bound would cut off what lies below."""
+    still = np.append(wave(100), np.full(48, 7.0))
+    out = ask(said(folders["timesfm"], "timesfm", context=48), still)
+    assert out.min() < 7.0 < out.max()
+
+
+@pytest.mark.parametrize(("freq", "pace"), [("1h", 0), ("1d", 0), ("1w", 1), ("1mo", 1), ("1y", 2)])
+def test_the_pace_that_timesfm_is_told_is_that_of_the_frequency(freq: str, pace: int) -> None:
+    assert foundation.pace(Frequency.parse(freq)) == pace
 
 
 def test_a_member_is_combined_and_guarded_like_any_other_and_says_its_digest(

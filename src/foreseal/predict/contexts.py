@@ -70,7 +70,7 @@ def said(
     """The next ``reach`` steps of histories y (series, T) that may end before the grid's do."""
     values = np.empty((len(y), reach, len(quantiles)))
     naive, still = [], []
-    gap = _silence(y)
+    gap = silence(y)
     naive.append(np.flatnonzero(gap > LONGEST_SILENCE))
     for whose, ended in _ended(y, gap, _longest(y, seasons)):
         away = gap[whose]
@@ -184,7 +184,7 @@ def _doubled(longest: int) -> list[int]:
     return [*out, longest]
 
 
-def _silence(y: FloatArray) -> IntArray:
+def silence(y: FloatArray) -> IntArray:
     """Missing values (series,) at the end of each row, 0 where there is no value at all."""
     gap = np.zeros(len(y), np.int64)
     late = np.flatnonzero(~np.isfinite(y[:, -1]))

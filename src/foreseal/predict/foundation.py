@@ -22,8 +22,9 @@ from foreseal.clock import Frequency
 from foreseal.errors import MissingExtra, ModelError
 from foreseal.frame import Panel
 from foreseal.predict.checkpoint import Checkpoint, checked
-from foreseal.predict.contexts import warn_if_certain
+from foreseal.predict.contexts import Said, silence, warn_if_certain
 from foreseal.predict.grid import FloatArray, Grid, IntArray
+from foreseal.predict.naive import SeasonalNaive
 from foreseal.predict.pretrained import at_levels
 from foreseal.records import Forecast
 
@@ -49,7 +50,8 @@ class Chronos:
     """Chronos-2 or Chronos-Bolt from the folder ``path``, pinned by its ``digest``.
 
     ``context`` is how many values of a history are read, at most and by default as many as the checkpoint
-    takes. Missing values are left to the model. Beyond its own horizon it goes on as its library does.
+    takes. Missing values are left to the model. Beyond its own horizon it goes on as its library does. A
+    series without a value in the context gets the seasonal naive forecast's quantiles, with a warning.
     """
 
     path: str = ""
@@ -85,7 +87,11 @@ class Chronos:
         context = min(self.context or network.context, network.context)
         reach, levels = grid.reach(h), np.asarray(quantiles, np.float64)
         values = np.empty((len(grid.ids), reach, len(levels)))
-        for rows, histories in _batches(grid.y, context):
+        gone = silence(grid.y) >= context
+        silent, heard = np.flatnonzero(gone), np.flatnonzero(~gone)
+        if len(silent):
+            values[silent] = SeasonalNaive().ahead(grid, grid.y[silent], reach, quantiles)[0]
+        for rows, histories in _batches(grid.y[heard], context):
             level, scale, even = _units(histories)
             alike = [
                 (y / size - at) / width
@@ -93,10 +99,12 @@ class Chronos:
             ]
             z = np.sort(network(alike, reach, grid.freq), axis=2)
             said = at_levels(z, network.levels, levels) * even[:, None, None] + level[:, None, None]
-            values[rows] = scale[:, None, None] * said
+            values[heard[rows]] = scale[:, None, None] * said
         _hold_still(values, grid.y)
         warn_if_certain(self, grid)
-        return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), self.origin())
+        made = Said(values, silent, np.empty(0, np.int64))
+        made.warn(self, grid)
+        return Forecast(grid.to_frame(values, h, quantiles), tuple(quantiles), self.origin() | made.told())
 
 
 @dataclass
@@ -187,7 +195,7 @@ class _TimesFM:
         # Padding to the whole context would only cost time. Bounds at zero would be those of the whole batch.
         how: dict[str, Any] = {"forecast_context_len": -(-longest // self.patch) * self.patch}
         if not self.newer:
-            how = {"freq": [_pace(freq)] * len(known)}
+            how = {"freq": [pace(freq)] * len(known)}
         how["truncate_negative"] = False
         made = self.model(past_values=[_tensor(self.model, y) for y in known], **how)
         return np.asarray(made.full_predictions, np.float64)[:, :, 1:]
@@ -257,9 +265,8 @@ def _batches(y: FloatArray, context: int) -> Iterator[tuple[IntArray, list[Float
 
 
 def _latest(y: FloatArray, context: int) -> FloatArray:
-    """The last ``context`` values, or those before a gap that is longer than that."""
-    last = int(np.flatnonzero(np.isfinite(y))[-1])
-    part = y[-context:] if last >= len(y) - context else y[: last + 1][-context:]
+    """The last ``context`` values, from the first one that is there."""
+    part = y[-context:]
     return part[int(np.isfinite(part).argmax()) :]
 
 
@@ -290,7 +297,7 @@ def _filled(y: FloatArray) -> FloatArray:
     return np.interp(at, at[seen], y[seen])
 
 
-def _pace(freq: Frequency) -> int:
+def pace(freq: Frequency) -> int:
     """TimesFM's own class of frequencies: 0 up to days, 1 weeks and months, 2 longer."""
     if freq.step is not None:
         return 0 if freq.step.days < 7 else 1
