@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +17,7 @@ from foreseal.errors import MissingExtra, ModelWarning, UsageError
 from foreseal.frame import Panel
 from foreseal.predict.grid import FloatArray, Grid
 from foreseal.predict.naive import seasonal_quantiles
+from foreseal.predict.pretrained import at_levels
 from foreseal.records import Forecast
 
 STATISTICAL = ("ets", "theta", "mstl", "ces")
@@ -176,15 +176,7 @@ def _fracast(model: Any, y: FloatArray, h: int, quantiles: Sequence[float], freq
     """Its nine levels, in between and beyond them along the quantiles of a normal distribution."""
     out = np.asarray(model.forecast(y[-2048:].astype(np.float32), horizon=h), dtype=np.float64)
     out = out if out.shape[-1] == len(FRACAST_LEVELS) else out.T
-    normal = NormalDist()
-    given = np.array([normal.inv_cdf(p) for p in FRACAST_LEVELS])
-    columns = []
-    for p in quantiles:
-        z = normal.inv_cdf(p)
-        right = int(np.clip(np.searchsorted(given, z), 1, len(given) - 1))
-        share = (z - given[right - 1]) / (given[right] - given[right - 1])
-        columns.append(out[:, right - 1] + share * (out[:, right] - out[:, right - 1]))
-    return np.stack(columns, axis=1)
+    return at_levels(out[None], FRACAST_LEVELS, np.asarray(quantiles))[0]
 
 
 def _flair(y: FloatArray, h: int, quantiles: Sequence[float], freq: str) -> FloatArray:

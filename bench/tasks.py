@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import NormalDist
 from typing import Literal, Self
 
 import numpy as np
@@ -26,6 +25,7 @@ from foreseal.predict.catalogue import resolve
 from foreseal.predict.cross_validation import cross_validation
 from foreseal.predict.grid import FloatArray, Grid
 from foreseal.predict.model import Model
+from foreseal.predict.pretrained import at_levels
 from foreseal.records import Forecast, quantile_column
 
 NINE = tuple(k / 10 for k in range(1, 10))
@@ -155,14 +155,9 @@ def _said(
 
 
 def _at_nine(rows: pl.DataFrame) -> pl.DataFrame:
-    normal = NormalDist()
-    given = np.array([normal.inv_cdf(level) for level in LEVELS])
     values = rows.select(quantile_column(level) for level in LEVELS).to_numpy()
-    out = {}
-    for level in NINE:
-        right = int(np.clip(np.searchsorted(given, normal.inv_cdf(level)), 1, len(given) - 1))
-        share = (normal.inv_cdf(level) - given[right - 1]) / (given[right] - given[right - 1])
-        out[quantile_column(level)] = (1 - share) * values[:, right - 1] + share * values[:, right]
+    read = at_levels(values[None], LEVELS, np.array(NINE))[0]
+    out = {quantile_column(level): read[:, k] for k, level in enumerate(NINE)}
     return rows.select("window", "unique_id", "y").with_columns(**{k: pl.Series(v) for k, v in out.items()})
 
 

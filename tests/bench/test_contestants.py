@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -97,6 +98,17 @@ def test_a_library_that_is_not_there_is_told_with_its_extra(monkeypatch: pytest.
         edition("ets")
     with pytest.raises(MissingExtra, match="bench"):
         edition("fracast")
+
+
+def test_levels_between_fracasts_own_lie_on_the_normal_scale() -> None:
+    normal = NormalDist(2.0, 3.0)
+
+    class Model:
+        def forecast(self, y: np.ndarray, horizon: int) -> np.ndarray:
+            return np.tile([normal.inv_cdf(p) for p in contestants.FRACAST_LEVELS], (horizon, 1))
+
+    said = contestants._fracast(Model(), np.zeros(9), 4, (0.025, 0.25, 0.5, 0.9), "1h")
+    np.testing.assert_allclose(said, np.tile([normal.inv_cdf(p) for p in (0.025, 0.25, 0.5, 0.9)], (4, 1)))
 
 
 def test_gaps_are_filled_with_the_value_before_and_the_start_is_cut() -> None:
