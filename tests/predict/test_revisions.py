@@ -102,3 +102,37 @@ def test_few_revisions_are_believed_only_in_part() -> None:
     values = np.random.default_rng(1).gamma(20.0, 50.0, (6, 60))
     early, late = (learnt(values[:, :n], (0.8, 1.0, 1.0)).usual[:, 0].mean() for n in (6, 60))
     assert 0.0 < early < 0.6 * late
+
+
+def planted(late: np.ndarray, size: np.ndarray) -> Backfill:
+    """Learnt from what first reports of constant counts ``size`` lacked, ``late`` (series, weeks) in logs."""
+    z = np.repeat(np.log(size + FLOOR)[:, None], late.shape[1], axis=1)
+    first, whole = np.exp(z - late) - FLOOR, np.exp(z) - FLOOR
+    return Backfill.of(Revisions(np.stack([first, whole])), z, FLOOR, late.shape[1] - 1)
+
+
+def test_revisions_of_late_weigh_more_than_older_ones() -> None:
+    """Eight weeks of new habits outweigh thirty of old ones."""
+    late = np.full((5, 40), 0.1)
+    late[:, 30:] = 0.4
+    usual = planted(late, np.full(5, 300.0)).usual
+    assert (usual[:, 0] > 0.3).all()
+    assert np.abs(usual[:, 1]).max() < 1e-9
+
+
+def test_one_series_that_reports_otherwise_is_corrected_otherwise() -> None:
+    late = np.full((8, 40), 0.1)
+    late[2] = 0.6
+    usual = planted(late, np.full(8, 300.0)).usual[:, 0]
+    assert usual[2] > 0.35
+    assert (np.delete(usual, 2) < 0.15).all()
+
+
+def test_a_large_series_says_more_of_what_is_usual_than_small_ones() -> None:
+    """One of 400 times the size weighs twenty times as much as each of eight."""
+    late = np.full((9, 40), 0.1)
+    late[0] = 0.5
+    size = np.array([40_000.0, *[100.0] * 8])
+    small = planted(late, size).usual[1:, 0]
+    assert (small > 0.15).all()
+    assert (planted(late, np.full(9, 100.0)).usual[1:, 0] < 0.11).all()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,10 @@ import foreseal
 from foreseal.clock import Frequency
 from foreseal.errors import ModelError
 from foreseal.frame import Panel
+from foreseal.predict import surveillance
+from foreseal.predict.backfill import Backfill
 from foreseal.predict.epidemics import NATION, epidemics
+from foreseal.predict.outbreak_prior import Prior, prior
 from foreseal.predict.surveillance import Surveillance
 from tests.predict.test_revisions import START, WEEK, panel, vintages
 
@@ -76,6 +80,65 @@ def test_a_week_without_a_report_is_bridged(values: np.ndarray) -> None:
     wide = made.frame["q0.975"] - made.frame["q0.025"]
     near = quantiles(panel(vintages(values, (0.8, 0.95, 1.0)), CUTOFF))[:, 0]
     assert wide.mean() > (near[:, -1] - near[:, 0]).mean()  # type: ignore[operator]
+
+
+def test_weeks_without_a_report_are_steps_more_to_look_ahead(values: np.ndarray) -> None:
+    """Two of them before the cutoff: the next week is what the third was, two weeks earlier."""
+    rows = vintages(values, (1.0,)).filter(pl.col("ds") < START + (WEEKS - 2) * WEEK)
+    late, then = panel(rows, CUTOFF), panel(rows, CUTOFF - 2 * WEEK)
+    made, before = (
+        Surveillance(members=1).fit(here).predict(h, LEVELS).frame.sort("unique_id", "ds")
+        for here, h in ((late, 1), (then, 3))
+    )
+    third = before.filter(pl.col("ds") == START + WEEKS * WEEK)
+    assert made["ds"].to_list() == third["ds"].to_list()
+    quantile = pl.selectors.starts_with("q")
+    assert np.allclose(made.select(quantile).to_numpy(), third.select(quantile).to_numpy())
+
+
+class Plain(Prior):
+    """No random features, and nothing made up: a straight line on the newest growth."""
+
+    @classmethod
+    def of(cls, h: int, seed: int, member: int) -> Prior:
+        known = {each.name: getattr(prior(h, seed, member), each.name) for each in fields(Prior)}
+        nothing = {"gram": np.zeros((2, 2)), "moment": np.zeros(2), "penalty": np.full(2, 1e-9)}
+        return cls(**(known | nothing))
+
+    def bend(self, x: np.ndarray) -> np.ndarray:
+        return np.stack([np.ones_like(x[..., 0]), x[..., 0]], axis=-1)
+
+
+def test_errors_that_corrected_values_always_have_are_learnt(
+    values: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the newest value has always been a third too high, so that it is now means nothing."""
+    monkeypatch.setattr(surveillance, "prior", Plain.of)
+    monkeypatch.setattr(surveillance, "OWN", 100)  # quantiles of its own errors
+    model = Surveillance(members=1).fit(panel(vintages(values, (1.0,)), CUTOFF))
+    honest = model.predict(1, LEVELS).frame["q0.5"].to_numpy()
+    high = np.log(4 / 3)
+    past = np.zeros((1, 5, 4))
+    past[:, :, 0] = -high
+    model.backfill_ = Backfill(np.zeros((5, 4)), past, np.ones(1))
+    model.z_[:, -1] += high
+    found = model.predict(1, LEVELS).frame["q0.5"].to_numpy()
+    assert np.abs(np.log(found / honest)).max() < 0.2 * high
+
+
+@pytest.mark.parametrize("weeks", [53, 79])
+def test_epidemics_rise_in_autumn_and_fall_in_spring(weeks: int) -> None:
+    """The same steady counts, of a year and of a year and a half, up to the middle of each."""
+    rise = []
+    for newest in (datetime(2024, 11, 16, tzinfo=UTC), datetime(2024, 4, 13, tzinfo=UTC)):
+        ds = [newest - k * WEEK for k in range(weeks)]
+        frame = pl.concat(
+            pl.DataFrame({"unique_id": f"s{s}", "ds": ds, "y": [100.0 * (s + 1)] * weeks}) for s in range(3)
+        )
+        here = Panel(frame.sort("unique_id", "ds"), Frequency(1, "w"), cutoff=newest + timedelta(days=5))
+        made = Surveillance(members=1).fit(here).predict(4, LEVELS).frame
+        rise.append(made.filter(pl.col("ds") == newest + 4 * WEEK)["q0.5"].to_numpy())
+    assert (rise[0] > 1.05 * rise[1]).all()
 
 
 def test_gaps_are_no_obstacle_and_a_named_total_is_used(values: np.ndarray) -> None:
