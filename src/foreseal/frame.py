@@ -338,6 +338,17 @@ def infer_frequency(frame: pl.DataFrame, timezone: str = "UTC") -> Frequency:
     return Frequency(step, "us")
 
 
+def coarser(frame: pl.DataFrame, freq: Frequency, timezone: str = "UTC") -> Frequency | None:
+    """The step of the series of a long frame if it is several of ``freq``, else None."""
+    try:
+        found = infer_frequency(frame, timezone)
+    except DataError:
+        return None  # too few rows, or series of several frequencies
+    if found.step and freq.step:
+        return found if found.step > freq.step and not found.step % freq.step else None
+    return found if found.months and (freq.step or found.months > freq.months) else None
+
+
 def by_local_days(ds: pl.Series, timezone: str) -> bool:
     """Whether days (and longer) between these instants are those of ``timezone``, not of UTC.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -48,6 +49,29 @@ def replaced(frame, row, value):
 def test_a_frame_that_cannot_be_right_is_refused(frame, message):
     with pytest.raises(DataError, match=message):
         forecast(frame, 3)
+
+
+def test_a_horizon_beyond_what_is_made_is_refused_before_any_work():
+    with pytest.raises(ModelError, match="longer than the 100000"):
+        forecast(daily(), 100_000_000)
+
+
+@pytest.mark.parametrize(
+    ("unit", "h", "freq", "last"), [("ns", 90_000, "1d", "2262-04-11"), ("us", 8_000, "1y", "9999-12-31")]
+)
+def test_a_horizon_beyond_the_last_date_of_the_time_column_is_refused(unit, h, freq, last):
+    frame = daily().with_columns(pl.col("ds").dt.cast_time_unit(unit))
+    with pytest.raises(DataError, match=f"end after {last}.*'ds'"):
+        forecast(frame, h, freq=freq, models=["naive"])
+
+
+@pytest.mark.parametrize(("freq", "told"), [("1h", True), ("1d", False)])
+def test_a_frequency_finer_than_the_series_is_warned_of(freq, told):
+    with warnings.catch_warnings(record=True) as met:
+        warnings.simplefilter("always")
+        forecast(daily(), 2, freq=freq, models=["naive"])
+    said = [str(each.message) for each in met if each.category is DataWarning]
+    assert any("step by 1d, and freq='1h'" in text for text in said) == told
 
 
 def test_quarters_among_months_are_refused_by_name():

@@ -146,6 +146,9 @@ def test_levels_are_short_for_quantiles():
         forecast(daily(60), 2, level=[80], quantiles=[0.5])
     with pytest.raises(ModelError, match="percentages"):
         forecast(daily(60), 2, level=[120])
+    with pytest.raises(ModelError, match="less than one percent") as refused:
+        forecast(daily(60), 2, level=[0.8])
+    assert "level=[80.0]" in str(refused.value.hint)
 
 
 def test_a_single_quantile_is_enough():

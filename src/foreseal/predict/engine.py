@@ -39,6 +39,8 @@ from foreseal.records import Forecast, quantile_column
 BASELINE = "seasonal_naive"
 # With ".statsforecast" behind it, a name is a key of a sealed entry, which takes 64 characters.
 MAX_NAME = 48
+# Steps of a horizon at most; memory and work grow with them.
+LONGEST = 100_000
 # Windows without all their outcomes that are added where most series are short.
 SHORT_WINDOWS = 4
 # What members say of how many series of a part: those of all parts are added up.
@@ -289,6 +291,11 @@ def check(h: int, quantiles: Sequence[float]) -> tuple[float, ...]:
     """The levels as floats, ascending. Raises `ModelError` for a horizon or levels that make no forecast."""
     if not isinstance(h, (int, np.integer)) or isinstance(h, bool) or h < 1:
         raise ModelError(f"A horizon of {h!r} steps is impossible.", hint="Give a whole number from 1.")
+    if h > LONGEST:
+        raise ModelError(
+            f"A horizon of {h} steps is longer than the {LONGEST} that are made.",
+            hint="Forecast longer steps, such as days instead of minutes.",
+        )
     try:
         levels = tuple(float(level) for level in quantiles)
     except (TypeError, ValueError):

@@ -31,9 +31,11 @@ from foreseal.predict.share import (
     Task,
     gather,
     known_by,
+    refuse_end,
     tell_covariates,
     warn_of_empty,
     warn_of_far_cutoff,
+    warn_of_longer_steps,
     with_covariates,
     without_empty,
 )
@@ -149,6 +151,9 @@ def forecast(
     parts = whole.parts(plan.joint)
     seen: list[pl.DataFrame] = []
     step = given
+    if given is not None:
+        seen.extend(itertools.islice(parts, 1))
+        warn_of_longer_steps(seen, given, zone)
     while step is None:
         part = next(parts, None)
         if part is not None:
@@ -158,6 +163,7 @@ def forecast(
         rows = rows if at is None else rows.filter(pl.col("ds") < at)
         if part is None or not rows["unique_id"].is_unique().all():
             step = _frequency(rows, at, zone)
+    refuse_end(seen, at, step, h, kind)
     task = Task(int(h), levels, preset, models, step, given is None, zone, at)
     work = ((part, _covariates_of(part, wide)) for part in itertools.chain(seen, parts))
     shares = workers.spread(task, work, n_jobs=n_jobs, engine=engine)
@@ -241,6 +247,11 @@ def wanted_levels(quantiles: Sequence[float] | None, level: Sequence[float] | No
     if not shares or any(not 0 < share < 100 for share in shares):
         raise ModelError(
             f"level={level!r} must be a list of percentages between 0 and 100.", hint="Such as [50, 80]."
+        )
+    if max(shares) < 1:
+        raise ModelError(
+            f"level={level!r} is less than one percent.",
+            hint=f"Levels are percentages: level={[round(100 * share, 6) for share in shares]!r}.",
         )
     tails = {round(tail, 10) for share in shares for tail in (0.5 - share / 200, 0.5 + share / 200)}
     return tuple(sorted(tails | {0.5}))

@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -16,8 +16,10 @@ from foreseal.clock import Frequency, format_instant
 from foreseal.errors import DataError, DataWarning, ForesealWarning
 from foreseal.frame import (
     UTC_TIME,
+    Kind,
     Panel,
     by_local_days,
+    coarser,
     infer_frequency,
     refuse_repeats,
     shift,
@@ -37,6 +39,8 @@ MONTH = timedelta(days=30)
 # Series of so long a time without a weekend are taken for series of working days.
 LONG_ENOUGH = timedelta(days=28)
 SATURDAY = 6
+# Of 64-bit nanoseconds since 1970, as pandas counts them.
+NANOSECONDS_END = datetime(2262, 4, 11, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -198,6 +202,40 @@ def warn_of_far_cutoff(frame: pl.DataFrame, cutoff: datetime | None, freq: Frequ
             f"{format_instant(last)}, {steps} steps of {freq} earlier.",
             DataWarning,
             stacklevel=2,
+        )
+
+
+def warn_of_longer_steps(parts: Sequence[pl.DataFrame], freq: Frequency, zone: str) -> None:
+    """Warn if the frequency asked for is finer than that of the series: most steps would have no value."""
+    found = coarser(parts[0], freq, zone) if parts else None
+    if found is not None:
+        warnings.warn(
+            f"The series step by {found}, and freq={str(freq)!r} was asked for: the steps between are taken "
+            f"as missing, and forecast. Give freq={str(found)!r}, or none, for the series' own step.",
+            DataWarning,
+            stacklevel=3,
+        )
+
+
+def refuse_end(
+    parts: Sequence[pl.DataFrame], cutoff: datetime | None, freq: Frequency, h: int, kind: Kind
+) -> None:
+    """Raise `DataError` if ``h`` steps from the last value on go beyond the dates that can be given back."""
+    times = [cutoff] if cutoff else [part["ds"].max() for part in parts]
+    last = max((time for time in times if isinstance(time, datetime)), default=None)
+    if last is None:
+        return
+    nanoseconds = getattr(kind.ds, "time_unit", None) == "ns"
+    latest = NANOSECONDS_END if nanoseconds else datetime.max.replace(tzinfo=UTC)
+    try:
+        ends = freq.shift(last, h) < latest
+    except (OverflowError, ValueError):
+        ends = False
+    if not ends:
+        raise DataError(
+            f"{h} steps of {freq} from {format_instant(last)} on end after {latest:%Y-%m-%d}, the last date "
+            f"that column {kind.time_col!r} can hold.",
+            hint="Give a shorter horizon.",
         )
 
 

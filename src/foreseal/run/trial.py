@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from foreseal.clock import LiveClock
-from foreseal.errors import DataError, SettingsError
-from foreseal.frame import infer_frequency
+from foreseal.errors import SettingsError
+from foreseal.frame import coarser
 from foreseal.predict.catalogue import resolve_classifier, resolve_survival
 from foreseal.predict.grid import Grid
 from foreseal.run import declare, lifetimes
@@ -40,12 +40,8 @@ def try_target(session: Session, target: Target) -> None:
     if panel.frame.is_empty():
         return
     Grid.of(panel)
-    try:
-        found = infer_frequency(panel.frame, panel.timezone)
-    except DataError:
-        return  # too few rows, or series of several frequencies
-    own = target.freq.step
-    if found.step and own and found.step > own and not found.step % own:
+    found = coarser(panel.frame, target.freq, panel.timezone)
+    if found:
         raise SettingsError(
             f"its freq is {target.freq}, but its series step by {found}: most steps would have no outcome.",
             hint=f'Set freq = "{found}".',
