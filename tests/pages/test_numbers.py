@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from foreseal.pages.numbers import local_time, number, option_text, percent
+from foreseal.pages.numbers import apart, local_time, number, option_text, percent
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,26 @@ from foreseal.pages.numbers import local_time, number, option_text, percent
 )
 def test_numbers_read_well(value: float | None, decimals: int, text: str) -> None:
     assert number(value, decimals) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ((0.335, 0.374), ("0.335", "0.374")),
+        ((0.2841, 0.2843), ("0.2841", "0.2843")),
+        ((496.24, 701.2), ("496.2", "701.2")),
+        ((1234.51, 1234.52), ("1,234.51", "1,234.52")),
+        ((0.5, 0.5), ("0.500", "0.500")),
+        ((0.0, 12.0), ("0.0", "12.0")),
+        ((math.nan, 0.25), ("–", "0.250")),
+        ((0.0312,), ("0.0312",)),
+        ((1e-30, 2e-30), ("0.000000000", "0.000000000")),
+    ],
+)
+def test_numbers_that_are_compared_have_the_decimals_that_tell_them_apart(
+    values: tuple[float, ...], texts: tuple[str, ...]
+) -> None:
+    assert apart(*values) == texts
 
 
 def test_shares_are_percentages() -> None:

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import hashlib
 import importlib.util
+import math
 import re
 from html.parser import HTMLParser
 
@@ -12,8 +13,10 @@ import pytest
 from made_up_pictures import make_pictures
 
 from foreseal.errors import UsageError
-from foreseal.pages.render import option_costs, render_report
+from foreseal.pages.render import Card, _cards, option_costs, render_report
 from foreseal.pages.report import ReportData
+from foreseal.pages.words import Words
+from foreseal.score.record import Coverage
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 
@@ -175,6 +178,80 @@ def test_before_the_first_outcome_the_page_says_what_is_pending(report: ReportDa
     assert "no cutoff has settled yet" in text
     assert "33 declared cutoffs are not settled yet" in text
     assert "Savings and regret" not in text
+
+
+def card(report: ReportData, label: str, **changes: object) -> Card:
+    """The card of the first target under ``label``, with ``changes`` to its record."""
+    first = report.targets[0]
+    changed = dataclasses.replace(first, record=dataclasses.replace(first.record, **changes))
+    ((_, row),) = _cards(dataclasses.replace(report, targets=(changed,), log=None), Words())
+    return next(each for each in row if label in each.label)
+
+
+def with_outcomes(report: ReportData, y: pl.Expr) -> ReportData:
+    """The report with outcomes of the first target that are ``y`` of its forecasts."""
+    first = report.targets[0]
+    outcomes = first.forecasts.select("unique_id", "ds", "cutoff", y.alias("y"))
+    return dataclasses.replace(report, targets=(dataclasses.replace(first, outcomes=outcomes),))
+
+
+def test_the_card_says_how_many_settled_cutoffs_had_no_outcome(report: ReportData) -> None:
+    scores = report.targets[0].record.scores.with_columns(
+        n=pl.when(pl.col("seq") < 8).then(0).otherwise("n"), status=pl.lit("scored")
+    )
+    found = card(report, "Cutoffs", scores=scores)
+    assert (found.value, found.tone) == ("30 of 33", "good")
+    assert found.note == "none missing, none late; 8 without an outcome, hence without a score"
+    assert "without" not in card(report, "Cutoffs").note
+
+
+def test_scores_that_differ_are_written_differently(report: ReportData) -> None:
+    assert "0.2841 against 0.2843" in card(report, "Skill", mean=0.2841, baseline_mean=0.2843).note
+
+
+@pytest.mark.parametrize(
+    ("observed", "low", "high", "n", "note", "tone"),
+    [
+        (0.79, math.nan, math.nan, 900, "too few cutoffs for a 95 % interval; mean width 0.0312", ""),
+        (0.79, 0.74, 0.84, 900, "95 % interval 74.0 % to 84.0 %; mean width 0.0312", ""),
+        (0.997, math.nan, math.nan, 900, "the intervals are too wide; too few cutoffs", "bad"),
+        (0.62, 0.55, 0.69, 900, "the intervals are too narrow; 95 % interval 55.0 %", "bad"),
+        (0.82, 0.81, 0.83, 900, "95 % interval 81.0 % to 83.0 %", ""),
+        (1.0, math.nan, math.nan, 5, "too few cutoffs for a 95 % interval", ""),
+    ],
+)
+def test_coverage_says_whether_the_intervals_hold_what_they_promise(
+    report: ReportData, observed: float, low: float, high: float, n: int, note: str, tone: str
+) -> None:
+    held = (Coverage(0.8, observed, low, high, 0.0312, n),)
+    found = card(with_outcomes(report, pl.col("q0.5")), "Coverage", coverage=held)
+    assert found.note.replace("\u00a0", " ").startswith(note)
+    assert found.tone == tone
+
+
+def test_intervals_of_counts_that_lie_on_their_ends_are_not_too_wide(report: ReportData) -> None:
+    held = (Coverage(0.8, 0.93, 0.92, 0.94, 3.0, 900),)
+    assert card(with_outcomes(report, pl.col("q0.1")), "Coverage", coverage=held).tone == ""
+    assert card(with_outcomes(report, pl.col("q0.25")), "Coverage", coverage=held).tone == "bad"
+
+
+def test_a_table_of_coverage_has_one_dash_where_there_is_no_interval(report: ReportData) -> None:
+    first = report.targets[0]
+    unknown = (Coverage(0.8, 0.79, math.nan, math.nan, 0.0312, 900),)
+    record = dataclasses.replace(first.record, coverage=unknown)
+    data = dataclasses.replace(report, targets=(dataclasses.replace(first, record=record),))
+    html = render_report(data, figures=False)
+    assert "<td>79.0\u00a0%</td><td>–</td><td>0.0312</td><td>900</td>" in html
+
+
+@pytest.mark.parametrize(
+    ("horizon", "said"), [(1, ": one step of 1h of volume"), (24, ": 24 steps of 1h of")]
+)
+def test_a_horizon_of_one_step_is_said_as_one(report: ReportData, horizon: int, said: str) -> None:
+    first = report.targets[0]
+    target = dataclasses.replace(first.target, horizon=horizon)
+    data = dataclasses.replace(report, targets=(dataclasses.replace(first, target=target),))
+    assert said in Page(render_report(data, figures=False)).text
 
 
 def test_a_damaged_receipt_is_named(report: ReportData) -> None:

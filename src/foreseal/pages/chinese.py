@@ -35,11 +35,16 @@ CHINESE: Mapping[str, str] = {
     "Brier score": "布赖尔得分",
     "log score": "对数得分",
     "Coverage of the {level} interval": "{level} 区间的覆盖率",
-    "95 % interval {low} to {high}; mean width {width}": "95 % 置信区间 {low} 至 {high}；平均宽度 {width}",
+    "95 % interval {low} to {high}": "95 % 置信区间 {low} 至 {high}",
+    "too few cutoffs for a 95 % interval": "截止时刻尚少，无 95 % 置信区间",
+    "mean width {width}": "平均宽度 {width}",
+    "the intervals are too wide": "区间过宽",
+    "the intervals are too narrow": "区间过窄",
     "Cutoffs settled": "已结算的截止时刻",
     "{n} of {total}": "{n} / {total}",
     "{n} {status}": "{n} 个{status}",
     "none missing, none late": "无缺失，无迟交",
+    "{n} without an outcome, hence without a score": "{n} 个没有实际结果，因而没有得分",
     "Receipts verified offline": "离线验证的收据",
     "against a log of {n} entries": "日志共 {n} 条记录",
     # States
@@ -55,9 +60,11 @@ CHINESE: Mapping[str, str] = {
     ", ": "，",
     # Forecasts
     "Forecast {name}": "预测 {name}",
-    "At each of {n} declared cutoffs: {horizon} steps of {freq} of {dataset}, as {k} quantiles; scored by "
-    "{rule} against {baseline}.": (
-        "在 {n} 个事先声明的截止时刻，各预测 {dataset} 的 {horizon} 步（步长 {freq}），给出 {k} 个分位数；"
+    "one step of {freq}": "1 步（步长 {freq}）",
+    "{n} steps of {freq}": "{n} 步（步长 {freq}）",
+    "At each of {n} declared cutoffs: {steps} of {dataset}, as {k} quantiles; scored by {rule} against "
+    "{baseline}.": (
+        "在 {n} 个事先声明的截止时刻，各预测 {dataset} 的 {steps}，给出 {k} 个分位数；"
         "以{rule}对照基准 {baseline} 评分。"
     ),
     "At each of {n} declared cutoffs: the probability of the label, case by case; scored by {rule} against "
@@ -411,9 +418,9 @@ CHINESE: Mapping[str, str] = {
     "share without the event": "未发生事件的比例",
     "predicted share": "预测比例",
     "cases watched": "被观察的个案",
-    "At each of {n} declared cutoffs: the survival curve of each case in {horizon} steps of {freq}, as the "
-    "risk of each step among those still watched; scored by {rule} against {baseline}.": (
-        "在 {n} 个事先声明的截止时刻：每个个案的生存曲线，共 {horizon} 步，每步 {freq}，"
+    "At each of {n} declared cutoffs: the survival curve of each case in {steps}, as the risk of each step "
+    "among those still watched; scored by {rule} against {baseline}.": (
+        "在 {n} 个事先声明的截止时刻：每个个案的生存曲线，共 {steps}，"
         "以仍被观察者在每一步的风险表示；按 {rule} 计分，与 {baseline} 比较。"
     ),
 }

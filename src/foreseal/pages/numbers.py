@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 ABSENT = "–"
 NO_BREAK = "\u00a0"
+SIGNIFICANT, MOST_DECIMALS = 3, 9
 
 
 def number(value: float | None, decimals: int = 1) -> str:
@@ -18,6 +19,18 @@ def number(value: float | None, decimals: int = 1) -> str:
         return ABSENT
     text = f"{value:,.{decimals}f}"
     return text.removeprefix("-") if float(f"{value:.{decimals}f}") == 0 else text.replace("-", "−")
+
+
+def apart(*values: float | None, decimals: int = 1) -> tuple[str, ...]:
+    """Numbers that are read beside each other: at least ``decimals``, and as many more (nine at most) as give
+    the smallest of them three significant digits and tell those that differ apart."""
+    known = {value for value in values if value is not None and math.isfinite(value)}
+    sizes = [abs(value) for value in known if value]
+    if sizes:
+        decimals = max(decimals, min(SIGNIFICANT - 1 - math.floor(math.log10(min(sizes))), MOST_DECIMALS))
+    while decimals < MOST_DECIMALS and len({number(value, decimals) for value in known}) < len(known):
+        decimals += 1
+    return tuple(number(value, decimals) for value in values)
 
 
 def percent(share: float | None, decimals: int = 1) -> str:

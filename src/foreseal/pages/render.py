@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,17 +11,22 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from foreseal.figures.reliability import Z95
 from foreseal.figures.skill import RULES
 from foreseal.figures.style import unit_label
 from foreseal.pages.embed import Scripts
 from foreseal.pages.exhibits import Studio, plan_table
-from foreseal.pages.numbers import local_time, number, option_text, percent
+from foreseal.pages.numbers import apart, local_time, number, option_text, percent
 from foreseal.pages.report import DecisionReport, ReportData, TargetReport
 from foreseal.pages.words import Words
+from foreseal.records import Target, quantile_column
 from foreseal.score.compare import Comparison
-from foreseal.score.record import Coverage, TrackRecord
+from foreseal.score.record import Coverage, TrackRecord, central_levels
 
 HEADLINE_LEVEL = 0.8
+OFF = 0.05
+"""Intervals that hold so much more or less often than they say are called too wide or too narrow, where this
+is more than chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ def render_report(data: ReportData, *, lang: str = "en", figures: bool = True) -
         scripts=[Markup(text) for text in scripts.sources],
         policy=scripts.policy(),
         number=number,
+        apart=apart,
         percent=percent,
         local=lambda instant: local_time(instant, data.timezone),
         unit=unit_label,
@@ -124,11 +131,12 @@ def _skill_card(report: TargetReport, words: Words) -> Card:
     scale = 1 if report.target.rule == "wis" else 4
     if not record.settled:
         return Card(words("Skill"), percent(None), words("no cutoff has settled yet"))
+    mine, base = apart(record.mean, record.baseline_mean, decimals=scale)
     note = words(
         "mean {rule} {mine} against {base} of {baseline}",
         rule=words(RULES.get(record.rule, record.rule)),
-        mine=number(record.mean, scale),
-        base=number(record.baseline_mean, scale),
+        mine=mine,
+        base=base,
         baseline=report.target.baseline,
     )
     if record.comparison is not None:
@@ -149,23 +157,52 @@ def _coverage_card(coverage: Sequence[Coverage], report: TargetReport, words: Wo
     if not coverage:
         return []
     nearest = min(coverage, key=lambda c: abs(c.level - HEADLINE_LEVEL))
-    note = words(
-        "95 % interval {low} to {high}; mean width {width}",
-        low=percent(nearest.low),
-        high=percent(nearest.high),
-        width=f"{number(nearest.width)} {unit_label(report.target.unit)}".strip(),
-    )
+    known = math.isfinite(nearest.low)
+    notes = [
+        words("95 % interval {low} to {high}", low=percent(nearest.low), high=percent(nearest.high))
+        if known
+        else words("too few cutoffs for a 95 % interval"),
+        words(
+            "mean width {width}", width=f"{apart(nearest.width)[0]} {unit_label(report.target.unit)}".strip()
+        ),
+    ]
+    low, high = nearest.low, nearest.high
+    if not known:
+        chance = Z95 * math.sqrt(nearest.level * (1 - nearest.level) / nearest.n)
+        low, high = nearest.observed - chance, nearest.observed + chance
+    wide = nearest.observed > nearest.level
+    off = abs(nearest.observed - nearest.level) >= OFF and not low <= nearest.level <= high
+    off = off and not (wide and _within(report, nearest.level) < nearest.level + OFF)
+    if off:
+        notes.insert(
+            0, words("the intervals are too wide") if wide else words("the intervals are too narrow")
+        )
     label = words("Coverage of the {level} interval", level=percent(nearest.level, 0))
-    return [Card(label, percent(nearest.observed), note)]
+    return [Card(label, percent(nearest.observed), "; ".join(notes), "bad" if off else "")]
+
+
+def _within(report: TargetReport, level: float) -> float:
+    """Share of outcomes strictly inside the interval. Counts often lie on its ends, and then even the best
+    interval holds more than its level."""
+    low, high = next(
+        (low, high) for each, low, high in central_levels(report.target.quantiles) if each == level
+    )
+    joined = report.forecasts.join(report.outcomes, on=["unique_id", "ds", "cutoff"])
+    inside = pl.col("y").is_between(quantile_column(low), quantile_column(high), closed="none")
+    return float(joined.select(inside.mean()).item() or 0.0)
 
 
 def _cutoff_card(record: TrackRecord, words: Words) -> Card:
     missed = record.not_scored()
     note = ", ".join(words("{n} {status}", n=n, status=words(status)) for status, n in missed.items())
+    note = note or words("none missing, none late")
+    empty = record.scores.filter(pl.col("status") == "scored", pl.col("n") == 0).height
+    if empty:
+        note += "; " + words("{n} without an outcome, hence without a score", n=number(empty, 0))
     return Card(
         words("Cutoffs settled"),
         words("{n} of {total}", n=record.settled, total=record.settled + record.pending),
-        note or words("none missing, none late"),
+        note,
         "bad" if missed else "good",
     )
 
@@ -175,11 +212,10 @@ def _question(report: TargetReport, words: Words) -> str:
     target = report.target
     if target.survival:
         return words(
-            "At each of {n} declared cutoffs: the survival curve of each case in {horizon} steps of {freq}, "
-            "as the risk of each step among those still watched; scored by {rule} against {baseline}.",
+            "At each of {n} declared cutoffs: the survival curve of each case in {steps}, as the risk of "
+            "each step among those still watched; scored by {rule} against {baseline}.",
             n=len(target.cutoffs),
-            horizon=target.horizon,
-            freq=target.freq or "1",
+            steps=_steps(target, words),
             rule=words(RULES.get(target.rule, target.rule)),
             baseline=target.baseline,
         )
@@ -192,16 +228,22 @@ def _question(report: TargetReport, words: Words) -> str:
             baseline=target.baseline,
         )
     return words(
-        "At each of {n} declared cutoffs: {horizon} steps of {freq} of {dataset}, as {k} quantiles; "
-        "scored by {rule} against {baseline}.",
+        "At each of {n} declared cutoffs: {steps} of {dataset}, as {k} quantiles; scored by {rule} against "
+        "{baseline}.",
         n=len(target.cutoffs),
-        horizon=target.horizon,
-        freq=target.freq or "1",
+        steps=_steps(target, words),
         dataset=target.dataset,
         k=len(target.quantiles),
         rule=words(RULES.get(target.rule, target.rule)),
         baseline=target.baseline,
     )
+
+
+def _steps(target: Target, words: Words) -> str:
+    freq = str(target.freq or "1")
+    if target.horizon == 1:
+        return words("one step of {freq}", freq=freq)
+    return words("{n} steps of {freq}", n=target.horizon, freq=freq)
 
 
 def option_costs(report: DecisionReport) -> list[OptionCost]:
