@@ -120,10 +120,10 @@ def train(arguments: argparse.Namespace) -> None:
         run = Run.start(Plan(**asked))
     for field, value in asked.items():
         if value != (own := getattr(run.plan, field)):
-            raise SystemExit(
-                f"The run in {arguments.folder} has {field} {own!r}, not {value!r}: leave --{field} out, or "
-                + ("remove annealed.pt and annealed.jsonl." if field == "anneal" else "begin another folder.")
-            )
+            instead = f"leave --{field} out, or begin another folder."
+            if field == "anneal":
+                instead = f"go on with --anneal {own}, or remove annealed.pt and annealed.jsonl."
+            raise SystemExit(f"The run in {arguments.folder} has {field} {own!r}, not {value!r}: {instead}")
     until = end if arguments.until is None else arguments.until
     until = min(until, end) if arguments.anneal else until
     go_on(run, arguments.folder, name, until, arguments.workers, arguments.save_every, arguments.look_every)
@@ -172,6 +172,8 @@ def _state(file: Path) -> dict[str, Any]:
     from pretrain import checkpoint
 
     if not file.exists():
+        if file.stem == "annealed" and file.with_name("latest.pt").exists():
+            raise SystemExit(f"There is no state {file}: anneal the run first, or take --state latest.")
         raise SystemExit(f"There is no state {file}: python -m pretrain train {file.parent} makes one.")
     return checkpoint.load(file)
 

@@ -50,7 +50,7 @@ def test_an_annealing_phase_is_a_second_plan_from_the_batch_where_it_began(folde
         (["--seed", "1"], "has seed 9, not 1: leave --seed out, or begin another folder"),
         (["--width", "1.0"], "has width 0.25, not 1.0"),
         (["--without", "trend"], "has without '', not 'trend'"),
-        (["--anneal", "7"], "has anneal 2, not 7: leave --anneal out, or remove annealed.pt"),
+        (["--anneal", "7"], "has anneal 2, not 7: go on with --anneal 2, or remove annealed.pt"),
     ],
 )
 def test_what_a_run_under_way_would_ignore_is_refused(folder: Path, arguments: list[str], said: str) -> None:
@@ -65,6 +65,14 @@ def test_what_a_run_under_way_would_ignore_is_refused(folder: Path, arguments: l
 def test_a_folder_without_a_run_is_refused_in_a_sentence(tmp_path: Path, verb: list[str]) -> None:
     with pytest.raises(SystemExit, match=r"There is no state .*: python -m pretrain train .* makes one"):
         main([verb[0], str(tmp_path / "none"), *verb[1:]])
+
+
+def test_a_run_without_an_annealed_state_is_told_what_it_has(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "latest.pt").write_bytes((folder / "latest.pt").read_bytes())
+    with pytest.raises(
+        SystemExit, match=r"no state .*annealed.pt: anneal the run first, or take --state latest"
+    ):
+        main(["evaluate", str(tmp_path)])
 
 
 def test_a_batch_is_drawn_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
