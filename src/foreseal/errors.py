@@ -10,10 +10,11 @@
     │   ├── KeyMissing          a signing key is not where the project expects it
     │   ├── NodeError           a node of a chain will not do what it was asked
     │   └── Busy                another process holds the project
-    └── ProofError              exit 1: a check said no
-        ├── Malformed           bytes that no honest writer produces
-        ├── Tampered            bytes that do not match what was signed
-        └── Refused             signing or sealing would break a promise
+    ├── ProofError              exit 1: a check said no
+    │   ├── Malformed           bytes that no honest writer produces
+    │   ├── Tampered            bytes that do not match what was signed
+    │   └── Refused             signing or sealing would break a promise
+    └── Stopped                 exit 130: a person interrupted a command
 
     ForesealWarning (UserWarning)
     ├── DataWarning             legal but suspicious data; the rest went on
@@ -114,6 +115,12 @@ class Tampered(ProofError):
 
 class Refused(ProofError):
     """Signing or sealing would break a promise."""
+
+
+class Stopped(ForesealError):
+    """A person interrupted a command, or answered no."""
+
+    exit_code = 130
 
 
 class ForesealWarning(UserWarning):

@@ -60,7 +60,7 @@ def test_the_package_is_run_as_a_module_with_the_same_exit_codes(tmp_path: Path)
     assert made.returncode == 0, made.stderr
     assert "Next: python -m foreseal run" in made.stdout
     again = subprocess.run([*called, "init", "here"], cwd=tmp_path, capture_output=True, text=True)
-    assert again.returncode == 1
+    assert again.returncode == 2
     assert "Error: " in again.stderr
 
 
@@ -108,7 +108,7 @@ def test_init_makes_private_keys_and_never_overwrites_a_project(shell: Shell, tm
         assert Path(key).stat().st_mode & 0o077 == 0
     assert Project.open(tmp_path / "p").settings.seal.key == found["log_key"]
     code, _, err = shell("init", tmp_path / "p")
-    assert code == 1
+    assert code == 2
     assert "there is a project here already" in err
 
 
@@ -211,7 +211,7 @@ def test_a_proposed_decision_is_approved_once(shell: Shell, tmp_path: Path) -> N
     states = [each["state"] for each in shell.json("decide", "-C", folder)["decisions"]]
     assert states[:3] == ["approved", "rejected", "proposed"]
     code, _, err = shell("approve", "-C", folder, "plan", 0)
-    assert code == 1
+    assert code == 2
     assert "approved already" in err
     assert shell("verify", "-C", folder)[0] == 0
 

@@ -22,7 +22,7 @@ from scanning import everything
 from foreseal.cli import cli
 from foreseal.cli.report import write_report
 from foreseal.decide.matrix import CostMatrix
-from foreseal.errors import DataError, Refused, SettingsError, Tampered, UsageError
+from foreseal.errors import DataError, SettingsError, Tampered, UsageError
 from foreseal.records import Decision, Probabilities, Setting
 from foreseal.run import Project, consenting, reasons
 from foreseal.run.erasure import erase
@@ -249,7 +249,7 @@ def test_one_case_that_is_referred_gets_a_persons_word_once(lender: Project) -> 
     assert Results(lender).referred(decided(lender).said)[case] == "rejected"
     assert decided(lender).state == "approved"
     with Session.begin(lender) as session:
-        with pytest.raises(Refused, match="already"):
+        with pytest.raises(UsageError, match="already"):
             session.approve("credit", 0, "approved", "me", "", case)
         accepted = next(key for key, act in acts(lender).items() if act == "accept")
         with pytest.raises(UsageError, match="does not refer"):

@@ -18,7 +18,7 @@ from scanning import everything
 
 from foreseal.cli import cli
 from foreseal.cli.report import write_report
-from foreseal.errors import DataError, Refused, SetupError
+from foreseal.errors import DataError, SettingsError, SetupError, UsageError
 from foreseal.run import Project
 from foreseal.run.backup import back_up, restore
 from foreseal.run.erasure import commitment, erase, seal_erasures
@@ -226,7 +226,7 @@ def test_personal_data_in_plain_text_inside_the_project_is_refused(clinic: Proje
     toml = clinic.folder / "foreseal.toml"
     shutil.copy(tmp_path / "patients.csv", clinic.folder)
     toml.write_text(toml.read_text().replace((tmp_path / "patients.csv").as_posix(), "patients.csv"))
-    with pytest.raises(Refused, match="inside the project"):
+    with pytest.raises(SettingsError, match="inside the project"):
         go(Project.open(clinic.folder))
 
 
@@ -235,6 +235,6 @@ def test_an_export_in_plain_text_is_not_put_into_the_project(clinic: Project, tm
     inside = CliRunner().invoke(
         cli, ["export", "patients", str(clinic.folder / "p.csv"), "-C", str(clinic.folder)]
     )
-    assert isinstance(inside.exception, Refused)
+    assert isinstance(inside.exception, UsageError)
     run_cli("export", "patients", str(tmp_path / "p.csv"), "-C", str(clinic.folder))
     assert NOTE in (tmp_path / "p-features.csv").read_text()

@@ -1,6 +1,6 @@
 """The command line: one small file per verb, imported when it is called.
 
-Exit codes: 0 ok, 1 verification or scoring said no, 2 usage, 3 environment.
+Exit codes: 0 ok, 1 verification or scoring said no, 2 usage, 3 environment, 130 stopped by a person.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from foreseal import __version__
-from foreseal.errors import ForesealError, SetupError
+from foreseal.errors import ForesealError, SetupError, Stopped
 
 VERBS = (
     "init",
@@ -45,6 +45,7 @@ VERBS = (
 )
 
 _DISK = "What was acknowledged before is safe. See to the disk or the permissions, then run it again."
+_INTERRUPTED = "What was sealed stays sealed; the same command again goes on from there."
 
 
 class Verbs(click.Group):
@@ -87,9 +88,9 @@ def main(args: list[str] | None = None) -> Any:
     as_json = "--json" in (sys.argv[1:] if args is None else args)
     try:
         code = cli.main(args=args, standalone_mode=False)
-    except click.exceptions.Abort:
-        print("Stopped.", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+    except click.exceptions.Abort as stop:
+        interrupted = isinstance(stop.__cause__, KeyboardInterrupt)
+        _stop(Stopped("Stopped.", hint=_INTERRUPTED if interrupted else "Nothing was done."), as_json)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:

@@ -30,6 +30,7 @@ def command(dataset: str, cases: tuple[str, ...], withdraw: bool, folder: str, a
             "Name the people and --withdraw, or neither.",
             hint="Consent itself comes with the data, in the column that [datasets.NAME] names.",
         )
+    consenting.declared(project, dataset)
     entries: list[int] = []
     if withdraw:
         with Session.begin(project) as session:

@@ -20,7 +20,7 @@ def command(dataset: str, file: Path, folder: str, as_json: bool) -> None:
     A dataset of cases gives two files, with -features and -labels in their names. Personal data is written in
     plain text, which `foreseal erase` cannot reach, and not into the project folder.
     """
-    from foreseal.errors import Refused, UsageError
+    from foreseal.errors import UsageError
     from foreseal.run import Project
     from foreseal.run.collecting import source_of
 
@@ -38,7 +38,7 @@ def command(dataset: str, file: Path, folder: str, as_json: bool) -> None:
                     hint="Give another name: an export never takes the place of a source.",
                 )
         if store.schema(dataset).personal and file.resolve().is_relative_to(project.folder.resolve()):
-            raise Refused(
+            raise UsageError(
                 f"{dataset} is personal, and {file} lies inside the project, which holds it only encrypted.",
                 hint="Write it elsewhere, and remove it when it is no longer needed.",
             )

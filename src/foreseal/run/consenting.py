@@ -33,6 +33,7 @@ from foreseal.seal.schema import MAX_CONSENTS
 
 if TYPE_CHECKING:
     from foreseal.run.forecasting import Knowledge
+    from foreseal.run.project import Project
     from foreseal.run.session import Session
     from foreseal.settings import ConsentTable
     from foreseal.store.subjects import Secret
@@ -82,6 +83,19 @@ def agreed(
     return Agreed(standing, tuple(cited))
 
 
+def declared(project: Project, dataset: str) -> ConsentTable:
+    """What the settings say of consent in a dataset. Raises `SettingsError` if they say nothing."""
+    tables = {name: each.consent for name, each in project.settings.datasets.items() if each.consent}
+    if dataset not in tables:
+        raise SettingsError(
+            f"There is no consent in a dataset {dataset!r}.",
+            hint=f"There is in: {', '.join(tables)}."
+            if tables
+            else "[datasets.NAME] says where it is: consent = { column, purpose }",
+        )
+    return tables[dataset]
+
+
 def withdraw(session: Session, dataset: str, ids: Iterable[str]) -> list[Said]:
     """Seal that people have withdrawn their consent; they are given by the source's ids or by pseudonyms.
 
@@ -108,13 +122,8 @@ def withdraw(session: Session, dataset: str, ids: Iterable[str]) -> list[Said]:
 
 
 def _table(session: Session, dataset: str) -> ConsentTable:
-    settings = session.project.settings.datasets.get(dataset)
-    if settings is None or settings.consent is None:
-        raise SettingsError(
-            f"There is no consent in a dataset {dataset!r}.",
-            hint="[datasets.NAME] says where it is: consent = { column, purpose }",
-        )
-    history, purpose = session.history, settings.consent.purpose
+    settings = declared(session.project, dataset)
+    history, purpose = session.history, settings.purpose
     every = (*history.consents.values(), *history.withdrawn.values())
     said = [each for each in every if each.body["dataset"] == dataset]
     before = max(said, key=lambda each: each.index).body["purpose"] if said else purpose
@@ -123,7 +132,7 @@ def _table(session: Session, dataset: str) -> ConsentTable:
             f"The people of {dataset!r} agreed to {before!r}; the settings say {purpose!r}.",
             hint="Put the purpose back. Who agrees to another belongs in a dataset of its own.",
         )
-    return settings.consent
+    return settings
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foreseal.apps import App, find
-from foreseal.errors import Malformed, Refused, UsageError
+from foreseal.errors import Malformed, UsageError
 from foreseal.run.project import passphrase
 from foreseal.seal.disk import make_folder, write_file
 from foreseal.seal.keys import author_id, generate_key, public_bytes
@@ -60,7 +60,7 @@ def create(
     """Make a project in ``folder``, which must not hold one.
 
     ``hub`` is the folder of a forecast hub that an application reads instead of its example. Keys are
-    encrypted if the environment gives a passphrase. Raises `Refused` if there is a project already.
+    encrypted if the environment gives a passphrase. Raises `UsageError` if there is a project already.
     """
     declared = find(app) if app else None
     if hub is not None:
@@ -77,7 +77,7 @@ def create(
             hint="Use 1 to 40 of a-z, 0-9, dot, dash and underscore: --name my-city",
         )
     if (folder / FILE_NAME).exists():
-        raise Refused(
+        raise UsageError(
             f"{folder / FILE_NAME} exists; there is a project here already.",
             hint="Continue it with `foreseal run`, or give another folder.",
         )
@@ -93,7 +93,7 @@ def create(
             ) from None
     for part in ("keys", "log", "store"):
         if (folder / part).exists():
-            raise Refused(
+            raise UsageError(
                 f"{folder / part} exists, but no {FILE_NAME} beside it.",
                 hint="Move it away, or restore the settings of the project that it belonged to.",
             )

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from foreseal.collect.source import Context
-from foreseal.errors import ForesealError, Refused, Tampered
+from foreseal.errors import ForesealError, Refused, SettingsError, Tampered
 from foreseal.run.history import History, Said
 from foreseal.seal.schema import MAX_ERASED
 from foreseal.store.subjects import Erasure
@@ -97,7 +97,7 @@ def check_outside(project: Project, dataset: str) -> None:
     inside = project.folder.resolve()
     for path, name in named(_context(project, dataset)) if named else ():
         if path.resolve().is_relative_to(inside):
-            raise Refused(
+            raise SettingsError(
                 f"{name} holds the personal dataset {dataset!r} in plain text inside the project folder.",
                 hint="Move it to a folder outside, and give that as its path in foreseal.toml.",
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from foreseal.clock import LiveClock, format_instant, parse_instant
-from foreseal.errors import ForesealError, Tampered
+from foreseal.errors import ForesealError, KeyMissing, Tampered
 from foreseal.run.anchoring import make_anchors
 from foreseal.run.erasure import check_erasures
 from foreseal.run.history import History
@@ -71,7 +71,10 @@ def _settings(project: Project) -> str:
 def _author(project: Project) -> str:
     author = author_id(public_bytes(project.author_key()))
     if project.settings.seal.author not in ("", author):
-        raise Tampered("keys/author.pem is not the author that [seal] names.")
+        raise KeyMissing(
+            "keys/author.pem is not the author that [seal] names.",
+            hint="Restore the key, or start a new project for a new author.",
+        )
     return author
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from foreseal.clock import parse_instant
-from foreseal.errors import Refused, UsageError
+from foreseal.errors import KeyMissing, Refused, UsageError
 from foreseal.records import Target
 from foreseal.run import declare
 from foreseal.run.anchoring import sealing_times
@@ -110,11 +110,11 @@ class Session:
     # -- declare -------------------------------------------------------------------------------------------
 
     def identify(self) -> None:
-        """Say who the author is, where the log does not know it. Raises `Refused` for another's key."""
+        """Say who the author is, where the log does not know it. Raises `KeyMissing` for another's key."""
         author, named = self.desk.author, self.project.settings.seal.author
         if named and named != author:
-            raise Refused(
-                "keys/author.pem is not the author that [seal] names.",
+            raise KeyMissing(
+                f"{self.project.folder / 'keys' / 'author.pem'} is not the author that [seal] names.",
                 hint="Restore the key, or start a new project for a new author.",
             )
         if author not in self.history.identities:
@@ -183,8 +183,8 @@ class Session:
     def approve(self, name: str, seq: int, verdict: str, by: str, reason: str, case: str = "") -> Said:
         """Seal a person's word on a decision, or on one case that it refers to a person.
 
-        Raises `UsageError` if there is none of that name and number, or it does not refer that case, and
-        `Refused` if the word has been given already.
+        Raises `UsageError` if there is none of that name and number, if it does not refer that case, or if
+        the word has been given already.
         """
         decision = self.history.decisions.get((name, seq))
         if decision is None:
@@ -199,11 +199,17 @@ class Session:
                     hint=f"`foreseal decide {name} {seq}` lists the cases that it does.",
                 )
             if (decision.leaf, case) in self.history.words:
-                raise Refused(f"A word on the case {case} of {name} {seq} is sealed already.")
+                raise UsageError(
+                    f"A word on the case {case} of {name} {seq} is sealed already.",
+                    hint="What is sealed stands: `foreseal decide` shows it.",
+                )
             self.desk.say("approval", {**word, "case": case})
             return self.commit()[0]
         if decision.leaf in self.history.approvals or decision.body["state"] != "proposed":
-            raise Refused(f"The decision {name} {seq} is {self.history.state(decision)} already.")
+            raise UsageError(
+                f"The decision {name} {seq} is {self.history.state(decision)} already.",
+                hint="What is sealed stands: `foreseal decide` lists what waits for a person.",
+            )
         self.desk.say("approval", word)
         return self.commit()[0]
 
