@@ -179,6 +179,7 @@ def test_required_locations_and_horizons_are_missed_in_a_file_of_other_rows(tmp_
     rows = [("US", 0, week(0), QUARTILES)]
     assert submit(hub, rows, SATURDAY).problems == ()
     assert submit(hub, rows, SATURDAY, target="another").problems == (
+        "unknown target 'another' (3 rows)",
         "location US, horizon 0 is required and missing",
     )
 

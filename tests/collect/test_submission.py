@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from datetime import date
@@ -133,14 +134,102 @@ def test_a_file_that_is_no_submission_says_why(
     assert message in problem
 
 
-def test_other_targets_and_output_types_are_left_alone(hub: Hub, tmp_path: Path) -> None:
+def test_other_targets_and_output_types_of_the_hub_are_left_alone(tmp_path: Path) -> None:
+    folder = hubs.make_hub(tmp_path / "h")
+    file = folder / "hub-config" / "tasks.json"
+    config = json.loads(file.read_text())
+    [first] = config["rounds"][0]["model_tasks"]
+    first["output_type"]["pmf"] = {"output_type_id": {"required": ["increase"]}}
+    other = copy.deepcopy(first)
+    other["task_ids"]["target"]["optional"] = ["another target"]
+    other["output_type"] = {"mean": {"value": {"type": "double"}}}
+    config["rounds"][0]["model_tasks"].append(other)
+    file.write_text(json.dumps(config))
     rows = hubs.lines(DAY)
     others = [
-        rows[0].replace(hubs.TARGET, "another target"),
+        rows[0].replace(f"{hubs.TARGET}", "another target").replace("quantile,0.01", "mean,"),
         rows[0].replace("quantile,0.01", "pmf,increase"),
     ]
-    made = read_submission(hubs.write(tmp_path, "team-more", DAY, rows + others), hub)
+    made = read_submission(hubs.write(folder, "team-more", DAY, rows + others), Hub.open(folder))
     assert (made.problems, made.keys.height) == ((), 16)
+    wrong = [others[0].replace("mean", "pmf"), others[1].replace(",01,", ",99,")]
+    made = read_submission(hubs.write(folder, "team-more", DAY, rows + wrong), Hub.open(folder))
+    assert made.problems == (
+        "'another target' has no output_type 'pmf' (1 rows)",
+        "99 is no location of the hub (1 rows of other targets or output types)",
+    )
+    assert made.keys.height == 16
+
+
+UNKNOWN = {
+    "a target": (
+        lambda row: row.replace(hubs.TARGET, "wk inc flu hops"),
+        "unknown target 'wk inc flu hops' (92 rows; did you mean 'wk inc flu hosp'?)",
+    ),
+    "no target": (lambda row: row.replace(hubs.TARGET, ""), "unknown target '' (92 rows)"),
+    "an output type": (
+        lambda row: row.replace(",quantile,", ",quantiles,"),
+        "unknown output_type 'quantiles' (92 rows; did you mean 'quantile'?)",
+    ),
+    "another hub's output type": (
+        lambda row: row.replace(",quantile,", ",cdf,"),
+        "unknown output_type 'cdf' (92 rows)",
+    ),
+    "a location": (lambda row: row.replace(",US,", ",USA,"), "USA is no location of the hub (92 rows)"),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+@pytest.mark.parametrize("configured", [True, False])
+def test_rows_that_the_hub_does_not_know_are_counted_and_named(
+    tmp_path: Path, name: str, configured: bool
+) -> None:
+    """All rows of a location go unread; without a word nobody would notice."""
+    folder = hubs.make_hub(tmp_path / "h")
+    if not configured:
+        (folder / "hub-config" / "tasks.json").unlink()
+        places = "\n".join(["location", *hubs.LOCATIONS])
+        (folder / "auxiliary-data" / "locations.csv").write_text(places + "\n")
+    spoil, message = UNKNOWN[name]
+    rows = [spoil(row) if ",US," in row else row for row in hubs.lines(DAY)]
+    path = hubs.write(folder, "team-odd", DAY, rows)
+    made = read_submission(path, Hub.open(folder))
+    assert (made.problems, made.keys.height) == ((message,), 12)
+    pl.read_csv(path, infer_schema=False).write_parquet(path.with_suffix(".parquet"))
+    assert read_submission(path.with_suffix(".parquet"), Hub.open(folder)).problems == made.problems
+
+
+def test_one_misspelt_row_is_named_before_what_its_task_lacks(hub: Hub, tmp_path: Path) -> None:
+    rows = hubs.lines(DAY)
+    rows[5] = rows[5].replace("quantile", "qantile")
+    made = read_submission(hubs.write(tmp_path, "team-bad", DAY, rows), hub)
+    assert made.problems == (
+        "unknown output_type 'qantile' (1 rows; did you mean 'quantile'?)",
+        "location 01, horizon 0 has 22 of 23 quantiles: 0.2 missing",
+    )
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_torn_lines_are_named_by_their_numbers_and_the_rest_is_read(
+    hub: Hub, tmp_path: Path, end: str
+) -> None:
+    """As an interrupted copy leaves them; blank lines are none."""
+    path = hubs.write(tmp_path, "team-torn", DAY, hubs.lines(DAY))
+    whole = path.read_text().split("\n")
+    torn = [*whole[:24], "", *whole[24:47], f"{DAY},{hubs.TARGET},2,"]
+    path.write_bytes(end.join(torn).encode())
+    made = read_submission(path, hub)
+    assert made.problems == ("line 49 is incomplete: 4 of 8",)
+    assert made.keys.height == 2
+    path.write_bytes((end.join([*torn[:3], torn[3] + ",5", *torn[4:-1]]) + end).encode())
+    made = read_submission(path, hub)
+    assert made.problems == (
+        "line 4 has too many cells: 9 of 8",
+        "location 01, horizon 0 has 22 of 23 quantiles: 0.05 missing",
+    )
+    path.write_bytes(end.join([whole[0], *(row[:30] for row in whole[1:])]).encode())
+    made = read_submission(path, hub)
+    assert made.problems[4:] == ("line 6 is incomplete: 4 of 8 (and 363 other lines)", "it has no whole row")
 
 
 def test_parquet_and_csv_say_the_same(hub: Hub, tmp_path: Path) -> None:

@@ -97,6 +97,26 @@ def test_a_file_that_is_no_submission_is_left_out_and_named(project: Project, hu
     assert path.relative_to(hub).as_posix() in found.problems
 
 
+def test_what_a_file_says_in_vain_is_named_where_it_is_sealed(project: Project, hub: Path) -> None:
+    """A copy that broke off, and a misspelt output type, lose rows; the entry and the command say which."""
+    torn, odd = (hub / "model-output" / "team-good" / f"{day}-team-good.csv" for day in hubs.ROUNDS[:2])
+    torn.write_bytes(torn.read_bytes()[:3000])
+    odd.write_text(odd.read_text().replace(",12,2024-11-30,quantile,", ",12,2024-11-30,quantiles,"))
+    cut = torn.read_text().count("\n") + 1
+    found = seal(project, hub)
+    assert found.sealed == 11
+    told = {
+        torn.relative_to(hub).as_posix(): f"line {cut} is incomplete",
+        odd.relative_to(hub).as_posix(): "unknown output_type 'quantiles' (23 rows",
+    }
+    assert {name: each[0][: len(told[name])] for name, each in found.problems.items()} == told
+    bodies = [each.body for each in project.history().forecasts.values()]
+    said = {
+        body["ran"]["file"]: body["ran"]["problems"] for body in bodies if body["ran"]["problems"] != "none"
+    }
+    assert {name: text[: len(told[name])] for name, text in said.items()} == told
+
+
 def test_rounds_with_other_levels_are_sealed_under_targets_of_their_own(project: Project, hub: Path) -> None:
     """A season with fewer levels stops nobody; a file whose tasks differ in theirs becomes two entries."""
     seal(project, hub)

@@ -23,6 +23,14 @@ from foreseal.errors import DataError
 TARGET = "wk inc flu hosp"
 LEVELS = (0.01, 0.025, *(round(0.05 * k, 2) for k in range(1, 20)), 0.975, 0.99)
 HORIZONS = (-1, 0, 1, 2, 3)
+# What FluSight asks for, or did, and how.
+TYPES = {
+    TARGET: frozenset({"quantile", "sample"}),
+    "wk flu hosp rate change": frozenset({"pmf"}),
+    "peak inc flu hosp": frozenset({"quantile"}),
+    "peak week inc flu hosp": frozenset({"pmf"}),
+    "wk inc flu prop ed visits": frozenset({"quantile", "sample"}),
+}
 
 _FILE = re.compile(r"(\d{4}-\d{2}-\d{2})-(.+)\.(csv|parquet)", re.ASCII)
 _DATED = re.compile(r"(\d{4}-\d{2}-\d{2})(?!.*\d{4}-\d{2}-\d{2})", re.ASCII)
@@ -68,11 +76,17 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """A hub's folder, and what it asks for one target."""
+    """A hub's folder, and what it asks for one target.
+
+    ``types`` are the output types of every target that it has, ``places`` all their locations; none if any is
+    allowed.
+    """
 
     folder: Path
     tasks: tuple[Task, ...]
     output: Path
+    types: Mapping[str, frozenset[str]]
+    places: frozenset[str]
 
     @classmethod
     def open(cls, folder: Path, target: str = "") -> Self:
@@ -83,7 +97,8 @@ class Hub:
         output = folder / str(_config(folder / "hub-config" / "admin.json").get("model_output_dir", ""))
         output = output if output != folder else folder / "model-output"
         config = _config(folder / "hub-config" / "tasks.json")
-        tasks = list(_tasks(config)) if config else [Task(locations=_locations(folder))]
+        places = _locations(folder)
+        tasks, types, places = _read(config) if config else ([Task(locations=places)], TYPES, places)
         wanted = target or next((task.target for task in tasks), "")
         found = tuple(task for task in tasks if task.target == wanted)
         if not found:
@@ -102,7 +117,7 @@ class Hub:
                 hint="Read are tasks of reference_date (or origin_date), target, horizon (weeks), location "
                 "and target_end_date. Choose another target with --target.",
             )
-        return cls(folder, found, output)
+        return cls(folder, found, output, types, places)
 
     @property
     def target(self) -> str:
@@ -189,24 +204,32 @@ def _config(file: Path) -> Mapping[str, Any]:
     return found
 
 
-def _tasks(config: Mapping[str, Any]) -> Iterable[Task]:
-    """The tasks with quantiles, one for each target."""
+Known = tuple[list[Task], Mapping[str, frozenset[str]], frozenset[str]]
+"""Tasks with quantiles, and what `Hub` calls ``types`` and ``places``."""
+
+
+def _read(config: Mapping[str, Any]) -> Known:
     try:
-        for round_ in config["rounds"]:
-            for each in round_["model_tasks"]:
-                kind = each["output_type"].get("quantile")
-                if kind:
-                    units = {
-                        str(target): str(about.get("target_units", ""))
-                        for about in each.get("target_metadata") or []
-                        for target in (about.get("target_keys") or {}).values()
-                    }
-                    yield from _task(str(round_.get("round_id", "")), each["task_ids"], kind, units)
+        return list(_tasks(config)), *_known(config)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"hub-config/tasks.json is not what the hubverse describes: {type(error).__name__} {error}.",
             hint="Its rounds have model_tasks with task_ids (target, horizon, location) and output_type.",
         ) from error
+
+
+def _tasks(config: Mapping[str, Any]) -> Iterable[Task]:
+    """The tasks with quantiles, one for each target."""
+    for round_ in config["rounds"]:
+        for each in round_["model_tasks"]:
+            kind = each["output_type"].get("quantile")
+            if kind:
+                units = {
+                    str(target): str(about.get("target_units", ""))
+                    for about in each.get("target_metadata") or []
+                    for target in (about.get("target_keys") or {}).values()
+                }
+                yield from _task(str(round_.get("round_id", "")), each["task_ids"], kind, units)
 
 
 def _task(
@@ -247,6 +270,18 @@ def _task(
             ends=frozenset(date.fromisoformat(str(day)) for day in _values(ids.get(END, {}))),
             refusal=refusal,
         )
+
+
+def _known(config: Mapping[str, Any]) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
+    """Output types by target, and locations, of all model tasks; no locations if one of them allows any."""
+    types: dict[str, frozenset[str]] = {}
+    places: list[frozenset[str]] = []
+    for round_ in config["rounds"]:
+        for each in round_["model_tasks"]:
+            for target in _values(each["task_ids"].get("target", {})):
+                types[str(target)] = types.get(str(target), frozenset()) | frozenset(each["output_type"])
+            places.append(frozenset(map(str, _values(each["task_ids"].get("location", {})))))
+    return types, frozenset().union(*places) if all(places) else frozenset()
 
 
 def _values(allowed: Mapping[str, Any]) -> list[Any]:

@@ -1,8 +1,9 @@
 """Submissions to a forecast hub: read, held to the hub's tasks, and written.
 
 A file has one row per quantile: ``reference_date, target, horizon, location, target_end_date, output_type,
-output_type_id, value``. Rows of other targets and output types are left alone. A hub refuses a file for one
-bad row; here each task of it that is whole is still read, so that what was said is not lost.
+output_type_id, value``. Rows of other targets and output types of the hub are left alone; rows that it does
+not know are told, and torn lines. A hub refuses a file for one bad row; here each task of it that is whole
+is still read, so that what was said is not lost.
 
 Weeks of a hub of ``reference_date`` end with the round's date and every seven days before and after. Where
 rounds go by another date the file says when its weeks end: all of it alike, within a week of the round.
@@ -20,6 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from foreseal.collect.hub import END, REFERENCE, Hub, Task, round_of
+from foreseal.collect.rows import read_rows, unrecognised
 from foreseal.collect.tasks import ROUNDING, Part, check
 from foreseal.errors import DataError
 
@@ -64,7 +66,7 @@ def read_submissions(paths: Sequence[Path], hub: Hub) -> list[Submission]:
             problems[k].append(f"{name[0]} is no {hub.column.replace('_', ' ')} of the hub")
         else:
             try:
-                frames.append(_load(path, hub).with_columns(file=pl.lit(k, pl.Int64)))
+                frames.append(_load(path, hub, problems[k]).with_columns(file=pl.lit(k, pl.Int64)))
                 by_task.setdefault(hub.asked(name[0]), []).append(k)
             except DataError as error:
                 problems[k].append(error.message)
@@ -124,21 +126,20 @@ def write_submission(
     return path
 
 
-def _load(path: Path, hub: Hub) -> pl.DataFrame:
-    """The rows of a target's quantiles as text and numbers; null where a cell is not what it should be."""
-    try:
-        if path.suffix == ".parquet":
-            table = pl.read_parquet(path, glob=False)
-        else:
-            table = pl.read_csv(path, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"it cannot be read: {str(error).splitlines()[0]}") from error
+def _load(path: Path, hub: Hub, problems: list[str]) -> pl.DataFrame:
+    """The rows of a target's quantiles as text and numbers; null where a cell is not what it should be. What
+    the hub does not know is added to ``problems``."""
+    table, torn = read_rows(path)
+    problems += torn
     told = hub.column != REFERENCE and any(task.ends for task in hub.tasks)
     absent = [name for name in (hub.column, *COLUMNS, *([END] if told else ())) if name not in table.columns]
     if absent:
         raise DataError(f"it has no column {', '.join(map(repr, absent))}")
+    table = table.filter(~pl.all_horizontal(pl.all().is_null()))
     if table.is_empty():
-        raise DataError("it has no rows")
+        raise DataError("it has no whole row" if torn else "it has no rows")
+    table = table.with_columns(pl.col("target", "output_type", "location").cast(pl.String))
+    problems += unrecognised(table, hub)
     if END not in table.columns:
         table = table.with_columns(pl.lit(None, pl.String).alias(END))
     day = [
