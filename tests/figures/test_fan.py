@@ -53,6 +53,30 @@ def test_a_long_record_gets_an_overview_and_one_long_forecast_does_not() -> None
     assert not list(fan_figure(single, LEVELS).select({"type": RangeTool}))
 
 
+def test_the_strip_below_a_long_record_says_what_it_shows_on_axes_of_its_own() -> None:
+    record = fan_table(forecasts(20, 24, 24), NO_OUTCOMES, "a")
+    for levels, what in ((LEVELS, "median"), ((0.1, 0.9), "outcome")):
+        fan, strip = fan_figure(record, levels).children
+        assert strip.xaxis[0].axis_label.text == f"{what}, whole record; drag the window"
+        assert strip.yaxis[0].visible
+        assert strip.height > 80
+        assert fan.height > strip.height
+
+
+def test_the_legend_shows_the_widest_and_the_narrowest_interval_as_they_are_drawn() -> None:
+    table = fan_table(forecasts(1, 3, 1), NO_OUTCOMES, "a")
+    levels = (0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999)
+    wide = table.with_columns(pl.lit(1.0).alias(f"q{p:g}") for p in levels)
+    figure = fan_figure(wide, levels)
+    shown = {item.label.value: item.renderers for item in figure.legend[0].items}
+    assert list(shown) == ["99.8 %", "50 %", "median", "outcome"]
+    assert [len(each) for each in shown.values()] == [1, 3, 1, 2]
+    assert shown["99.8 %"][0].glyph.y1 == "q0.001"
+    assert figure.legend[0].ncols == 2, "two rows of two"
+    (alone,) = (item for item in fan_figure(table, LEVELS).legend[0].items if "%" in item.label.value)
+    assert alone.label.value == "80 %"
+
+
 def test_levels_without_a_median_are_drawn_too() -> None:
     table = fan_table(forecasts(1, 3, 1).drop("q0.5"), NO_OUTCOMES, "a")
     assert fan_figure(table, (0.1, 0.9))

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from foreseal.figures.calibration import calibration_figure
 from foreseal.figures.overview import NAMED, overview_figure, overview_table, picked
 from foreseal.figures.pit import pit_figure, pit_table
 from foreseal.figures.pyramid import interval, pyramid_figure, pyramid_table
@@ -152,6 +153,26 @@ def test_those_drawn_are_the_largest_and_the_best_median_and_worst_by_skill() ->
     assert picked(table) == {"s7": "largest", "s0": "best", "s4": "median", "s8": "worst"}
     unscored = table.with_columns(pl.lit(None, pl.Float64).alias("skill"))
     assert list(picked(unscored)) == ["s7", "s0", "s1", "s2"]
+
+
+def test_the_outermost_dots_of_few_series_are_drawn_whole() -> None:
+    require("bokeh", 'pip install "foreseal[plots]"')
+    for skills in ([0.3, 0.2, 0.1], [0.2], [0.1, 0.1]):
+        names = [f"s{k}" for k in range(len(skills))]
+        table = pl.DataFrame({"unique_id": names, "skill": skills, "n": [9] * len(names)})
+        figure = overview_figure(table, names)
+        assert (figure.y_range.start, figure.y_range.end) == (0.5, len(names) + 0.5)
+        assert figure.x_range.start < min(skills)
+        assert figure.x_range.end > max(skills)
+
+
+def test_dots_at_the_ends_of_the_diagonal_are_drawn_whole() -> None:
+    require("bokeh", 'pip install "foreseal[plots]"')
+    table = pl.DataFrame({"level": [0.01, 0.99], "below": [0.0, 1.0], "n": [9, 9]})
+    figure = calibration_figure(table)
+    for axis in (figure.x_range, figure.y_range):
+        assert axis.start < 0
+        assert axis.end > 1
 
 
 def test_all_three_are_drawn() -> None:

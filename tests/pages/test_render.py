@@ -84,6 +84,15 @@ def test_every_figure_has_its_table(html: str) -> None:
     assert "Table behind this figure (720 rows)" in page.text
 
 
+def test_a_low_figure_leaves_no_room_below_it(html: str) -> None:
+    (style,) = re.findall(r"^\.plot \{(.*)\}$", html, flags=re.M)
+    assert "min-height" not in style, "Bokeh knows how high its figures are"
+
+
+def test_a_fan_says_which_intervals_its_shades_are(html: str) -> None:
+    assert "Shaded: central intervals of 50, 80, 90 %, narrower ones darker." in Page(html).text
+
+
 def test_the_scripts_that_run_are_those_that_the_policy_names(html: str) -> None:
     page = Page(html)
     named = set(re.findall(r"'sha256-([^']+)'", page.policy))

@@ -40,7 +40,7 @@ def calibration_figure(table: pl.DataFrame, *, say: Say = english) -> bokeh.plot
     ideal = fig.line([0, 1], [0, 1], color=INK, line_dash="dashed")
     line = fig.line(table["level"].to_numpy(), table["below"].to_numpy(), color=BLUE, line_width=2)
     dots = fig.scatter(table["level"].to_numpy(), table["below"].to_numpy(), color=BLUE, size=8)
-    fig.x_range.start = fig.y_range.start = 0
-    fig.x_range.end = fig.y_range.end = 1
+    fig.x_range.start = fig.y_range.start = -0.02
+    fig.x_range.end = fig.y_range.end = 1.02
     add_legend(fig, [(say("observed"), [line, dots]), (say("ideal"), [ideal])])
     return fig

@@ -28,12 +28,21 @@ if TYPE_CHECKING:
 OVERVIEW_AFTER = 240
 WINDOW = 168
 LISTED = 5
+STRIP = 120
 
 
 def central_pairs(quantiles: Sequence[float]) -> list[tuple[float, float]]:
     """Levels that bound a central interval, the widest first."""
     known = {round(level, 10) for level in quantiles}
     return sorted((p, round(1 - p, 10)) for p in known if p < 0.5 and round(1 - p, 10) in known)
+
+
+def shades(quantiles: Sequence[float]) -> str:
+    """The probabilities of the central intervals, narrow to wide: ``50, 80, 95 %``; empty without any."""
+    held = [f"{100 * (high - low):g}" for low, high in reversed(central_pairs(quantiles))]
+    if not held:
+        return ""
+    return ", ".join(held if len(held) <= LISTED else [*held[:2], "…", held[-1]]) + " %"
 
 
 def fan_table(forecasts: pl.DataFrame, outcomes: pl.DataFrame, unique_id: str) -> pl.DataFrame:
@@ -77,7 +86,7 @@ def fan_figure(
         legend.insert(0, (say("history"), [line]))
     add_legend(fig, legend)
     if len(times) > OVERVIEW_AFTER and table["cutoff"].n_unique() > 1:
-        return _with_overview(fig, source, quantiles, start=times[-WINDOW], end=times[-1])
+        return _with_overview(fig, source, quantiles, say, start=times[-WINDOW], end=times[-1])
     return fig
 
 
@@ -99,10 +108,11 @@ def _draw(
             fill_alpha=min(0.12 + 0.1 * depth, 0.5),
         )
         bands.append(band)
-    if bands:
-        held = [f"{100 * (high - low):g}" for low, high in reversed(pairs)]
-        levels = ", ".join(held if len(held) <= LISTED else [*held[:2], "…", held[-1]])
-        items.append((f"{levels} %", bands))
+    # A swatch shows all its bands on top of each other, as dark as the narrowest of them is drawn.
+    if pairs:
+        items.append((shades(pairs[0]), bands[:1]))
+    if len(pairs) > 1:
+        items.append((shades(pairs[-1]), bands[1:]))
     anchor = None
     if 0.5 in quantiles:
         anchor = fig.line("ds", "q0.5", source=data, color=BLUE, line_width=2)
@@ -125,18 +135,23 @@ def _draw(
 
 
 def _with_overview(
-    fig: Any, source: dict[str, Any], quantiles: Sequence[float], start: datetime, end: datetime
+    fig: Any, source: dict[str, Any], quantiles: Sequence[float], say: Say, start: datetime, end: datetime
 ) -> LayoutDOM:
     """The figure over a strip that shows the whole record and moves the figure's window."""
     from bokeh.layouts import column
     from bokeh.models import RangeTool
 
     fig.x_range.start, fig.x_range.end = start, end
-    strip = new_figure(x_label="", y_label="", time=True, height=80, tools="pan")
+    middle = 0.5 in quantiles
+    label = (
+        say("median, whole record; drag the window")
+        if middle
+        else say("outcome, whole record; drag the window")
+    )
+    strip = new_figure(x_label=label, y_label="", time=True, height=STRIP, tools="pan")
     strip.toolbar_location = None
-    strip.yaxis.visible = False
-    strip.xaxis.axis_label = None
-    strip.line(source["ds"], source["q0.5"] if 0.5 in quantiles else source["y"], color=BLUE)
+    strip.yaxis[0].ticker.desired_num_ticks = 2
+    strip.line(source["ds"], source["q0.5"] if middle else source["y"], color=BLUE if middle else VERMILION)
     tool = RangeTool(x_range=fig.x_range)
     tool.overlay.fill_color, tool.overlay.fill_alpha = BLUE, 0.2
     strip.add_tools(tool)

@@ -115,6 +115,10 @@ def overview_figure(
         }
     else:
         fig.yaxis[0].visible = False
+    fig.y_range.start, fig.y_range.end = 0.5, len(names) + 0.5
+    low, high = float(known["skill"].min()), float(known["skill"].max())  # type: ignore[arg-type]
+    margin = 0.06 * (high - low) or 0.01
+    fig.x_range.start, fig.x_range.end = low - margin, high + margin
     fig.add_layout(Span(location=0, dimension="height", line_color=INK))
     dots = fig.scatter("skill", "rank", source=source, color=BLUE, size=7 if few else 5)
     marked = [k for k, name in enumerate(names) if name in drawn]

@@ -125,7 +125,9 @@ def add_legend(
     columns = len(items)
     while columns > 1 and sum(max(widths[k::columns]) for k in range(columns)) > room:
         columns -= 1
-    fig.height = (fig.height or HEIGHT) + _ROW * (-(-len(items) // max(columns, 1)) - 1)
+    rows = -(-len(items) // max(columns, 1))
+    columns = -(-len(items) // max(rows, 1))
+    fig.height = (fig.height or HEIGHT) + _ROW * (rows - 1)
 
     legend = Legend(
         items=[LegendItem(label=label, renderers=list(glyphs)) for label, glyphs in items],

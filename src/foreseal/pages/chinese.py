@@ -72,8 +72,12 @@ CHINESE: Mapping[str, str] = {
     "{n} declared cutoffs are not settled yet.": "还有 {n} 个已声明的截止时刻尚未结算。",
     "Nothing has been forecast yet.": "尚无预测。",
     "Forecasts and outcomes: {id}": "预测与结果：{id}",
-    "What was forecast and what came. Shaded: central intervals; each step shows the forecast with the "
-    "latest cutoff before it.": "预测与实际结果。阴影为中心区间；每一步显示截止时刻最近的一次预测。",
+    "What was forecast and what came; each step shows the forecast with the latest cutoff before it.": (
+        "预测与实际结果；每一步显示截止时刻最近的一次预测。"
+    ),
+    "Shaded: central intervals of {levels}, narrower ones darker.": "阴影：{levels} 中心区间，越窄越深。",
+    "median, whole record; drag the window": "中位数，全部记录；可拖动窗口",
+    "outcome, whole record; drag the window": "实际结果，全部记录；可拖动窗口",
     "{n} of {total} series are drawn: {which}.": "共 {total} 个序列，图中画出 {n} 个：{which}。",
     "largest": "最大",
     "best skill": "技巧得分最高",

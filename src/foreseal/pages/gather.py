@@ -38,7 +38,7 @@ def gather(project: Project, receipts: Sequence[Path], written_at: datetime) -> 
         timezone=project.timezone,
         written_at=written_at,
         version=__version__,
-        title=project.app.title if project.app else project.name,
+        title=project.title,
         datasets=datasets,
         targets=targets,
         decisions=tuple(_decision(results, name) for name in project.settings.decisions),

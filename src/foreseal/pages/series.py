@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from foreseal.figures.calibration import calibration_figure, calibration_table
-from foreseal.figures.fan import fan_figure, fan_table
+from foreseal.figures.fan import fan_figure, fan_table, shades
 from foreseal.figures.overview import overview_figure, overview_table, picked
 from foreseal.figures.pit import pit_figure, pit_table
 from foreseal.figures.pyramid import interval, pyramid_figure, pyramid_table
@@ -99,9 +99,12 @@ def _fans(studio: Studio, report: TargetReport, key: str) -> list[Exhibit]:
     for position, (unique_id, role) in enumerate(chosen.items()):
         table = fan_table(report.forecasts, report.outcomes, unique_id).tail(MAX_STEPS)
         caption = words(
-            "What was forecast and what came. Shaded: central intervals; each step shows the forecast "
-            "with the latest cutoff before it."
+            "What was forecast and what came; each step shows the forecast with the latest cutoff before it."
         )
+        if levels := shades(target.quantiles):
+            caption += " " + words(
+                "Shaded: central intervals of {levels}, narrower ones darker.", levels=levels
+            )
         title = words("Forecasts and outcomes: {id}", id=unique_id)
         if role:
             title += f" ({roles[role]})"
