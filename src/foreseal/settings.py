@@ -38,11 +38,18 @@ def _title(value: Any) -> str:
     return value
 
 
+def _heading(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 400 or "\n" in value:
+        raise ValueError(f"{value!r} is not a line of up to 400 characters")
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectTable:
     """``[project]``."""
 
     name: str = field(metadata={"convert": _title})
+    title: str = field(default="", metadata={"convert": _heading})
     app: str = ""
     timezone: str = field(default="UTC", metadata={"convert": _zone})
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 import tomllib
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from foreseal.cli import main
 from foreseal.collect.hub import Hub
 from foreseal.collect.submission import read_submission
 from foreseal.errors import DataError, UsageError
-from foreseal.run import Project
+from foreseal.pages.gather import gather
+from foreseal.pages.render import render_report
+from foreseal.run import Project, loop
 from foreseal.run.create import create
 from foreseal.run.receipts import verify_receipts, write_receipts
 from foreseal.run.session import COMMON, Session
@@ -224,6 +227,32 @@ def test_init_reads_the_rounds_and_neighbours_of_a_hub(tmp_path: Path, hub: Path
     (tmp_path / "bare" / "model-output").mkdir(parents=True)
     with pytest.raises(DataError, match="no vintages"):
         create(tmp_path / "other", app="epidemic", hub=tmp_path / "bare")
+
+
+def test_a_report_on_a_hub_is_headed_by_the_hub(tmp_path: Path, hub: Path) -> None:
+    """Real data under the heading of made-up data would be believed to be made up."""
+    create(tmp_path / "flu", app="epidemic", hub=hub)
+    file = tmp_path / "flu" / "foreseal.toml"
+    file.write_text(re.sub(r"members = .*", 'members = ["naive"]', file.read_text()))
+    project = Project.open(tmp_path / "flu")
+    with Session.begin(project) as session:
+        loop.run(session)
+    data = gather(project, [], datetime(2025, 6, 1, tzinfo=UTC))
+    assert data.title == "Weekly admissions of the hub flu-hub, and beds for four weeks"
+    page = render_report(data, figures=False)
+    assert f"<h1>{data.title}</h1>" in page
+    assert "ynthetic" not in page
+
+
+def test_a_project_without_a_title_is_headed_by_its_application(tmp_path: Path) -> None:
+    create(tmp_path / "p", app="epidemic")
+    file = tmp_path / "p" / "foreseal.toml"
+    assert Project.open(tmp_path / "p").title == find("epidemic").title
+    text = re.sub(r"title = .*\n", "", file.read_text(), count=1)
+    file.write_text(text)
+    assert Project.open(tmp_path / "p").title == find("epidemic").title
+    file.write_text(text.replace("[project]\n", '[project]\ntitle = "Ours"\n'))
+    assert Project.open(tmp_path / "p").title == "Ours"
 
 
 def test_without_a_hub_everything_is_called_synthetic() -> None:

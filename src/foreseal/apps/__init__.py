@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.resources
+import json
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -48,9 +49,10 @@ class App:
 
     def toml(self, project: str, seal: str) -> str:
         """The whole foreseal.toml of a new project called ``project``; ``seal`` is its ``[seal]`` table."""
+        title = json.dumps(self.title, ensure_ascii=False)
         parts = [
-            f"# {self.title}",
-            f'[project]\nname = "{project}"\napp = "{self.name}"\ntimezone = "{self.timezone}"',
+            f'[project]\nname = "{project}"\ntitle = {title}\napp = "{self.name}"\n'
+            f'timezone = "{self.timezone}"',
             f'[clock]\nmode = "{self.mode}"',
             f"# 1. data\n{self.data.strip()}",
             f"# 2. targets\n{self.targets.strip()}",

@@ -48,8 +48,7 @@ def command(folder: Path, app: str, chain: bool, as_json: bool) -> int:
     else:
         terminal.say(f"1. Continuing the project in {folder}/.")
     project = Project.open(folder)
-    if project.app:
-        terminal.say(f"   {project.app.title}.")
+    terminal.say(f"   {project.title}.")
     terminal.say("2. Replaying every declared cutoff: collect, forecast, decide, seal, settle, score.")
     with terminal.warnings(), terminal.progress("open") as update, Session.begin(project) as session:
         done = run(session, report=update)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from foreseal import settings as toml
 from foreseal.apps import App, find
-from foreseal.errors import KeyMissing, ProofError, SettingsError, SetupError
+from foreseal.errors import KeyMissing, ProofError, SettingsError, SetupError, UsageError
 from foreseal.options import build
 from foreseal.records import Target
 from foreseal.run import declare
@@ -83,6 +83,11 @@ class Project:
         return self.settings.project.name
 
     @property
+    def title(self) -> str:
+        """What the project is about: its own words, or else the application's, or else its name."""
+        return self.settings.project.title or (self.app.title if self.app else self.name)
+
+    @property
     def timezone(self) -> str:
         return self.settings.project.timezone
 
@@ -134,7 +139,7 @@ class Project:
             )
         try:
             return parse_vkey(self.settings.seal.key)
-        except ProofError as error:
+        except (ProofError, UsageError) as error:
             raise SettingsError(f"key in [seal]: {error.message}", hint=error.hint) from None
 
     def trust(self) -> Trust:
