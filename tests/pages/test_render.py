@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import math
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import polars as pl
@@ -226,7 +227,6 @@ def test_scores_that_differ_are_written_differently(report: ReportData) -> None:
         (0.997, math.nan, math.nan, 900, "the intervals are too wide; too few cutoffs", "bad"),
         (0.62, 0.55, 0.69, 900, "the intervals are too narrow; 95 % interval 55.0 %", "bad"),
         (0.82, 0.81, 0.83, 900, "95 % interval 81.0 % to 83.0 %", ""),
-        (1.0, math.nan, math.nan, 5, "too few cutoffs for a 95 % interval", ""),
     ],
 )
 def test_coverage_says_whether_the_intervals_hold_what_they_promise(
@@ -236,6 +236,26 @@ def test_coverage_says_whether_the_intervals_hold_what_they_promise(
     found = card(with_outcomes(report, pl.col("q0.5")), "Coverage", coverage=held)
     assert found.note.replace("\u00a0", " ").startswith(note)
     assert found.tone == tone
+
+
+def test_of_few_cutoffs_or_of_cutoffs_that_differ_much_nothing_is_said_about_width(
+    report: ReportData,
+) -> None:
+    held = (Coverage(0.8, 0.93, math.nan, math.nan, 3.0, 900),)
+    first = report.targets[0]
+    start = first.target.cutoffs[0]
+    for cutoffs, inside, tone in ((4, 1.0, ""), (5, 1.0, "bad"), (5, 0.5, "")):
+        known = start + timedelta(days=cutoffs)
+        outcomes = first.forecasts.filter(pl.col("cutoff") < known).select(
+            "unique_id",
+            "ds",
+            "cutoff",
+            y=pl.when(pl.col("cutoff") < start + timedelta(days=cutoffs * inside))
+            .then("q0.5")
+            .otherwise(-1e9),
+        )
+        changed = dataclasses.replace(report, targets=(dataclasses.replace(first, outcomes=outcomes),))
+        assert card(changed, "Coverage", coverage=held).tone == tone
 
 
 def test_intervals_of_counts_that_lie_on_their_ends_are_not_too_wide(report: ReportData) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from foreseal import __version__
 from foreseal.errors import ForesealError, SettingsError
 from foreseal.figures.groups import group_of
 from foreseal.pages.report import DatasetReport, DecisionReport, LogReport, ReportData, TargetReport
-from foreseal.pictures import Acted, Pictured
+from foreseal.pictures import Acted, Pictured, Provision
 from foreseal.records import Setting, Target
 from foreseal.run import Project
 from foreseal.run.receipts import verify_receipts
@@ -80,17 +81,32 @@ def _dataset(project: Project, store: Store, name: str, written_at: datetime) ->
 
 
 def _target(results: Results, store: Store, target: Target, forecaster: str) -> TargetReport:
+    names = results.project.settings.datasets[target.dataset].called
     sealed = [s for (t, f, _), s in results.history.forecasts.items() if (t, f) == (target.name, forecaster)]
     return TargetReport(
         target=target,
         record=results.record(target, forecaster),
-        forecasts=results.forecasts(target, forecaster),
-        outcomes=results.outcomes(target),
+        forecasts=_called(results.forecasts(target, forecaster), names),
+        outcomes=_called(results.outcomes(target), names),
         ran=sealed[-1].body["ran"] if sealed else {},
         groups=_groups(results.project, store, target),
-        baseline=results.forecasts(target, "baseline") if target.kind == "series" else pl.DataFrame(),
+        baseline=_called(results.forecasts(target, "baseline"), names)
+        if target.kind == "series"
+        else pl.DataFrame(),
         **_acts(results, target),
     )
+
+
+def _called(frame: pl.DataFrame, names: Mapping[str, str], column: str = "unique_id") -> pl.DataFrame:
+    """Series by what the settings call them, their ids behind it; those without a name stay as they are."""
+    if not names or column not in frame.columns:
+        return frame
+    called = {uid: _name(uid, names) for uid in names}
+    return frame.with_columns(pl.col(column).replace(called))
+
+
+def _name(uid: str, names: Mapping[str, str]) -> str:
+    return f"{names[uid]} ({uid})" if uid in names else uid
 
 
 def _groups(project: Project, store: Store, target: Target) -> pl.DataFrame:
@@ -180,9 +196,16 @@ def _pictures(results: Results, name: str, found: Sequence[Decided]) -> dict[str
         for each in found
     ]
     try:
-        return {"pictures": policy.pictures(acts)}
+        shown = policy.pictures(acts)
     except ForesealError as error:
         return {"without": str(error)}
+    names = results.project.settings.datasets[target.dataset].called
+    return {
+        "pictures": tuple(
+            replace(each, frame=_called(each.frame, names, "name")) if isinstance(each, Provision) else each
+            for each in shown
+        )
+    }
 
 
 def _plan(results: Results, last: Decided) -> tuple[Setting, ...]:
@@ -190,9 +213,16 @@ def _plan(results: Results, last: Decided) -> tuple[Setting, ...]:
     action = last.options[last.chosen]
     target = results.project.settings.decisions[last.name].target
     if results.project.targets[target].kind == "series":
-        return action
+        names = results.project.settings.datasets[results.project.targets[target].dataset].called
+        return tuple(replace(each, key=_key(each.key, names)) for each in action)
     acts = Counter(str(each.value) for each in action if " " not in each.key)
     return tuple(Setting(act, float(n), "{cases}") for act, n in sorted(acts.items()))
+
+
+def _key(key: str, names: Mapping[str, str]) -> str:
+    """A setting's key, its last part by name if that is a series."""
+    what, space, uid = key.partition(" ")
+    return f"{what}{space}{_name(uid, names)}"
 
 
 def _log(project: Project, results: Results, receipts: Sequence[Path]) -> LogReport:

@@ -6,12 +6,12 @@ import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from foreseal.figures.reliability import Z95
 from foreseal.figures.skill import RULES
 from foreseal.figures.style import unit_label
 from foreseal.pages.embed import Scripts
@@ -27,6 +27,9 @@ HEADLINE_LEVEL = 0.8
 OFF = 0.05
 """Intervals that hold so much more or less often than they say are called too wide or too narrow, where this
 is more than chance."""
+
+FEWEST, STUDENT = 5, 2.776
+"""Fewest cutoffs for a word on intervals, and the 97.5 % point of Student's t for as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,7 @@ def _coverage_card(coverage: Sequence[Coverage], report: TargetReport, words: Wo
     ]
     low, high = nearest.low, nearest.high
     if not known:
-        chance = Z95 * math.sqrt(nearest.level * (1 - nearest.level) / nearest.n)
+        chance = _chance(report, nearest.level)
         low, high = nearest.observed - chance, nearest.observed + chance
     wide = nearest.observed > nearest.level
     off = abs(nearest.observed - nearest.level) >= OFF and not low <= nearest.level <= high
@@ -184,12 +187,27 @@ def _coverage_card(coverage: Sequence[Coverage], report: TargetReport, words: Wo
 def _within(report: TargetReport, level: float) -> float:
     """Share of outcomes strictly inside the interval. Counts often lie on its ends, and then even the best
     interval holds more than its level."""
+    return float(_joined(report).select(_inside(report, level, "none").mean()).item() or 0.0)
+
+
+def _chance(report: TargetReport, level: float) -> float:
+    """Half the width of a 95 % interval of the observed share from the spread between few cutoffs, within
+    which values hang together; infinite below five of them."""
+    by_cutoff = _joined(report).group_by("cutoff").agg(_inside(report, level, "both").mean().alias("held"))
+    if by_cutoff.height < FEWEST:
+        return math.inf
+    return STUDENT * float(by_cutoff["held"].std() or 0.0) / math.sqrt(by_cutoff.height)  # type: ignore[arg-type]
+
+
+def _joined(report: TargetReport) -> pl.DataFrame:
+    return report.forecasts.join(report.outcomes, on=["unique_id", "ds", "cutoff"])
+
+
+def _inside(report: TargetReport, level: float, closed: Literal["both", "none"]) -> pl.Expr:
     low, high = next(
         (low, high) for each, low, high in central_levels(report.target.quantiles) if each == level
     )
-    joined = report.forecasts.join(report.outcomes, on=["unique_id", "ds", "cutoff"])
-    inside = pl.col("y").is_between(quantile_column(low), quantile_column(high), closed="none")
-    return float(joined.select(inside.mean()).item() or 0.0)
+    return pl.col("y").is_between(quantile_column(low), quantile_column(high), closed=closed)
 
 
 def _cutoff_card(record: TrackRecord, words: Words) -> Card:
