@@ -112,10 +112,18 @@ def test_weekdays_that_are_none_or_leave_nothing_are_refused(days: str, message:
         ('from = "volume_24h"', 'from = "volume_12h"', "does not exist", "'volume_24h'"),
         ('from = "volume_24h"', "", "has no 'from'", ""),
         ("quantiles = [0.05", "quantiles = [0.95", "must lie in (0, 1) and ascend", ""),
-        ("decimals = 1", "decimals = true", "not int", ""),
+        ("decimals = 1", "decimals = true", "which is not a whole number", "such as 24"),
         ("end = 2018-09-29", "end = 2018-07-29", "lies before start", ""),
         ('known_at = { delay = "1h" } ', 'known_at = "delay" ', 'write "load"', ""),
         ('forecasters = ["us"]', 'forecasters = ["baseline"]', "names one forecaster", ""),
+        (
+            'title = "Hourly traffic',
+            'title = "\\nHourly traffic',
+            "is not a line of up to 400 characters",
+            "",
+        ),
+        ('source = "csv"', 'source = "csv"\ncalled = "I-94"', "write a table of series", ""),
+        ('source = "csv"', 'source = "csv"\ncalled = { i94 = "" }', "write a table of series", ""),
     ],
 )
 def test_a_mistake_is_named_with_its_place(old: str, new: str, message: str, hint: str) -> None:

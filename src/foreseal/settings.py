@@ -96,11 +96,18 @@ class ConsentTable:
     purpose: str = field(metadata={"convert": _title})
 
 
+def _called(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(name, str) and name for name in value.values()):
+        raise ValueError('write a table of series and what they are called: { "42" = "Pennsylvania" }')
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """``[datasets.X]``: what is kept, under which terms, and where it comes from.
 
-    ``options`` are the source's own keys. ``quality`` configures rules that flag and never drop.
+    ``options`` are the source's own keys. ``called`` is what the report calls series by id. ``quality``
+    configures rules that flag and never drop.
     """
 
     source: str
@@ -116,6 +123,7 @@ class Dataset:
     )
     timezone: str = field(default="", metadata={"convert": _zone})
     known_at: KnownAt = field(default_factory=KnownAt, metadata={"convert": _known_at})
+    called: Mapping[str, str] = field(default_factory=dict, metadata={"convert": _called})
     quality: Mapping[str, Any] = field(default_factory=dict, metadata={"convert": dict})
     options: Mapping[str, Any] = field(default_factory=dict, metadata={"convert": dict})
 

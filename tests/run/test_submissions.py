@@ -21,6 +21,8 @@ from foreseal.collect.submission import read_submission
 from foreseal.errors import DataError, UsageError
 from foreseal.pages.gather import gather
 from foreseal.pages.render import render_report
+from foreseal.pages.report import ReportData
+from foreseal.pictures import Provision
 from foreseal.run import Project, loop
 from foreseal.run.create import create
 from foreseal.run.receipts import verify_receipts, write_receipts
@@ -229,19 +231,45 @@ def test_init_reads_the_rounds_and_neighbours_of_a_hub(tmp_path: Path, hub: Path
         create(tmp_path / "other", app="epidemic", hub=tmp_path / "bare")
 
 
-def test_a_report_on_a_hub_is_headed_by_the_hub(tmp_path: Path, hub: Path) -> None:
-    """Real data under the heading of made-up data would be believed to be made up."""
-    create(tmp_path / "flu", app="epidemic", hub=hub)
-    file = tmp_path / "flu" / "foreseal.toml"
+def report_on(folder: Path, hub: Path) -> ReportData:
+    """What the report of a project on a hub says, with its cheapest model."""
+    create(folder / "flu", app="epidemic", hub=hub)
+    file = folder / "flu" / "foreseal.toml"
     file.write_text(re.sub(r"members = .*", 'members = ["naive"]', file.read_text()))
-    project = Project.open(tmp_path / "flu")
+    project = Project.open(folder / "flu")
     with Session.begin(project) as session:
         loop.run(session)
-    data = gather(project, [], datetime(2025, 6, 1, tzinfo=UTC))
+    return gather(project, [], datetime(2025, 6, 1, tzinfo=UTC))
+
+
+def test_a_report_on_a_hub_is_headed_by_the_hub(tmp_path: Path, hub: Path) -> None:
+    """Real data under the heading of made-up data would be believed to be made up."""
+    data = report_on(tmp_path, hub)
     assert data.title == "Weekly admissions of the hub flu-hub, and beds for four weeks"
     page = render_report(data, figures=False)
     assert f"<h1>{data.title}</h1>" in page
     assert "ynthetic" not in page
+
+
+def test_a_report_on_a_hub_calls_locations_by_the_names_that_the_hub_gives(tmp_path: Path, hub: Path) -> None:
+    names = {"01": "Alabama", "12": "Florida", "13": "", "US": "US"}
+    rows = ["abbreviation,location,location_name", *(f"x,{code},{name}" for code, name in names.items())]
+    (hub / "auxiliary-data" / "locations.csv").write_text("\n".join(rows) + "\n")
+    data = report_on(tmp_path, hub)
+    shown = ["13", "Alabama (01)", "Florida (12)", "US"]
+    for frame in (data.targets[0].forecasts, data.targets[0].outcomes, data.targets[0].baseline):
+        assert sorted(frame["unique_id"].unique()) == shown
+    [decision] = data.decisions
+    assert [setting.key for setting in decision.plan[:3]] == [
+        "beds Alabama (01)",
+        "beds Florida (12)",
+        "beds 13",
+    ]
+    [picture] = decision.pictures
+    assert isinstance(picture, Provision)
+    assert sorted(picture.frame["name"].unique()) == shown[:3]
+    page = render_report(data, figures=False)
+    assert "Forecasts and outcomes: Alabama (01)" in page
 
 
 def test_a_project_without_a_title_is_headed_by_its_application(tmp_path: Path) -> None:

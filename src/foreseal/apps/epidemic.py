@@ -18,6 +18,7 @@ import polars as pl
 
 from foreseal.apps import App
 from foreseal.collect.hub import LEVELS, REFERENCE, Hub, Task, dated, round_of
+from foreseal.collect.places import read_places
 from foreseal.collect.source import Batch, Context
 from foreseal.errors import DataError
 from foreseal.settings import KnownAt
@@ -172,7 +173,7 @@ origin = {json.dumps("forecast hub " + hub.folder.name)}
 licence = "the hub's"
 unit = "{{admissions}}/wk"
 known_at = {{ column = "as_of" }}
-"""
+{_called(read_places(hub.folder))}"""
     return replace(
         APP,
         title=f"Weekly admissions of the hub {hub.folder.name}, and beds for four weeks",
@@ -183,6 +184,16 @@ known_at = {{ column = "as_of" }}
         outcome=_outcome("", "90d", "late reports"),
         adopt=None,
     )
+
+
+def _called(places: Mapping[str, str]) -> str:
+    """The table of what locations are called, if the hub says so by more than their codes."""
+    lines = [
+        f"{json.dumps(code)} = {json.dumps(name, ensure_ascii=False)}"
+        for code, name in sorted(places.items())
+        if name not in ("", code)
+    ]
+    return "\n".join(["\n[datasets.admissions.called]", *lines, ""]) if lines else ""
 
 
 def _refuse_shares(tasks: Sequence[Task]) -> None:

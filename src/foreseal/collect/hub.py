@@ -17,6 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
+from foreseal.collect.places import read_places
 from foreseal.errors import DataError
 
 # What is asked where a hub has no tasks.json: weekly influenza admissions, as FluSight asks for them.
@@ -97,7 +98,7 @@ class Hub:
         output = folder / str(_config(folder / "hub-config" / "admin.json").get("model_output_dir", ""))
         output = output if output != folder else folder / "model-output"
         config = _config(folder / "hub-config" / "tasks.json")
-        places = _locations(folder)
+        places = frozenset(read_places(folder))
         tasks, types, places = _read(config) if config else ([Task(locations=places)], TYPES, places)
         wanted = target or next((task.target for task in tasks), "")
         found = tuple(task for task in tasks if task.target == wanted)
@@ -286,14 +287,3 @@ def _known(config: Mapping[str, Any]) -> tuple[dict[str, frozenset[str]], frozen
 
 def _values(allowed: Mapping[str, Any]) -> list[Any]:
     return [*(allowed.get("required") or []), *(allowed.get("optional") or [])]
-
-
-def _locations(folder: Path) -> frozenset[str]:
-    """The codes in auxiliary-data/locations.csv, if there is one."""
-    import polars as pl
-
-    file = folder / "auxiliary-data" / "locations.csv"
-    if not file.is_file():
-        return frozenset()
-    table = pl.read_csv(file, infer_schema=False)
-    return frozenset(table["location"].drop_nulls().to_list()) if "location" in table.columns else frozenset()
