@@ -283,6 +283,27 @@ def test_a_project_without_a_title_is_headed_by_its_application(tmp_path: Path) 
     assert Project.open(tmp_path / "p").title == "Ours"
 
 
+def test_tables_taken_from_a_hub_are_no_hub(tmp_path: Path, hub: Path) -> None:
+    """All vintages in one file and each model in another: nothing lies where it belongs."""
+    extract = tmp_path / "extract"
+    extract.mkdir()
+    for name in ("vintages", "team-good"):
+        (extract / f"{name}.csv").write_text("location,as_of\n")
+    for read in (lambda: create(tmp_path / "p", app="epidemic", hub=extract), Hub.open(extract).models):
+        with pytest.raises(DataError) as caught:
+            read()
+        assert "docs/apps/epidemic.md says what its folder holds" in caught.value.hint
+    assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(("said", "meant"), [("validate", "check"), ("evaluate", "score"), ("seel", "seal")])
+def test_a_verb_of_another_tool_names_ours(said: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["hub", said, "PATH"])
+    assert stop.value.code == 2
+    assert f"No such command {said!r}. Did you mean {meant!r}?" in capsys.readouterr().err
+
+
 def test_without_a_hub_everything_is_called_synthetic() -> None:
     found = tomllib.loads(find("epidemic").toml("p", '[seal]\norigin = "o"'))
     names = [*found["datasets"], *found["targets"], *found["decisions"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,26 @@ _folder = click.argument("path", type=click.Path(path_type=Path))
 _target = click.option("--target", default="", help="Which target (default: the hub's first with quantiles).")
 
 
-@click.group("hub")
+# What other tools call it.
+_MEANT = {"validate": "check", "verify": "check", "evaluate": "score", "submit": "write"}
+
+
+class _Commands(click.Group):
+    """Names the command that was probably meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = _MEANT.get(args[0]) or next(iter(difflib.get_close_matches(args[0], self.commands)), "")
+            if not near:
+                raise
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {near!r}?", ctx) from error
+
+
+@click.group("hub", cls=_Commands)
 def command() -> None:
     """Read, check, score and seal the submissions of a forecast hub (hubverse format)."""
 

@@ -20,6 +20,8 @@ from typing import Any, Self
 from foreseal.collect.places import read_places
 from foreseal.errors import DataError
 
+NO_HUB = "Tables taken from a hub are none: docs/apps/epidemic.md says what its folder holds."
+
 # What is asked where a hub has no tasks.json: weekly influenza admissions, as FluSight asks for them.
 TARGET = "wk inc flu hosp"
 LEVELS = (0.01, 0.025, *(round(0.05 * k, 2) for k in range(1, 20)), 0.975, 0.99)
@@ -149,7 +151,7 @@ class Hub:
         if not found:
             raise DataError(
                 f"There are no submissions in {self.output}.",
-                hint="They lie in model-output/TEAM-MODEL/DATE-TEAM-MODEL.csv.",
+                hint=f"They lie in model-output/TEAM-MODEL/DATE-TEAM-MODEL.csv. {NO_HUB}",
             )
         return found
 
@@ -168,7 +170,7 @@ class Hub:
         raise DataError(
             f"{self.folder} has no vintages of its target data.",
             hint="They lie in target-data/time-series.csv (with a column as_of), or one file each in "
-            "auxiliary-data/target-data-archive/.",
+            f"auxiliary-data/target-data-archive/. {NO_HUB}",
         )
 
 
