@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import pytest
 from projects import go, make_project
 
 from foreseal.cli import main
+from foreseal.cli.damage import damaged
 from foreseal.run import Project
 from foreseal.run.receipts import write_receipts
+from foreseal.run.results import Results
+from foreseal.seal.problem import Problem
 
 
 @pytest.fixture
@@ -115,3 +119,46 @@ def test_what_seal_policy_prints_is_what_others_check_by(
         main(["seal", "policy", "-C", str(project.folder)])
     (tmp_path / "policy").write_text(capsys.readouterr().out)
     assert verify(capsys, project.log_folder, "--policy", tmp_path / "policy")[0] == 0
+
+
+def test_of_a_damaged_file_the_cause_is_named_the_rest_counted_and_the_remedy_said(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = project.reader().size
+    bundle = project.log_folder / "tile" / "entries" / f"000.p/{size}"
+    sound = bundle.read_bytes()
+    bundle.write_bytes(sound.replace(b'"', b"!", 40))
+    code, said = verify(capsys, project.log_folder, "--key", project.settings.seal.key)
+    assert (code, said.count("problem (")) == (1, 1), said
+    assert f"problem (root): tile/entries/000.p/{size}: entry 0 is not the one" in said
+    assert "which may follow from what is damaged; --json names them." in said
+    assert "Put back an undamaged copy under the same name" in said
+    code, said = verify(capsys, project.log_folder, "--key", project.settings.seal.key, "--json")
+    (result,) = json.JSONDecoder().raw_decode(said)[0]["results"].values()  # the words follow on stderr
+    assert len(result["problems"]) > 3, "nothing is left out of the verdict"
+    bundle.write_bytes(sound)
+    assert verify(capsys, project.log_folder, "--key", project.settings.seal.key)[0] == 0
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_damaged_or_missing_payload_is_named_once_with_what_to_do(
+    project: Project, capsys: pytest.CaptureFixture[str], lost: bool
+) -> None:
+    history = Results(project).history
+    first = next(iter(history.forecasts.values())).body["payload"]["sha256"]
+    path = project.log_folder / "payload" / "sha256" / first
+    sound = path.read_bytes()
+    path.unlink() if lost else path.write_bytes(sound + b"1")
+    code, said = verify(capsys, project.log_folder, "--key", project.settings.seal.key)
+    assert (code, said.count("problem ("), said.count(first)) == (1, 1, 1), said
+    assert "Put back an undamaged copy under the same name" in said
+    path.write_bytes(sound)
+    assert verify(capsys, project.log_folder, "--key", project.settings.seal.key)[0] == 0
+
+
+def test_problems_without_a_damaged_file_are_all_listed() -> None:
+    rules = [Problem(f"entry {k} (forecast): too late", "late", k) for k in range(30)]
+    assert damaged(rules) == []
+    tile = Problem("tile/0/000.p/9 is missing.", "tile")
+    stray = Problem("tile/0/000.p/7 does not agree with the wider tile that is there.", "stray")
+    assert damaged([*rules, tile, stray]) == [tile]

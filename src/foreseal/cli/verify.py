@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foreseal.cli.terminal import Terminal, json_option, project_option
+from foreseal.cli.damage import REMEDY, damaged
+from foreseal.cli.terminal import Terminal, json_option, plural, project_option
 
 if TYPE_CHECKING:
     from foreseal.seal.anchor import Attestor
@@ -195,8 +196,15 @@ def _show(terminal: Terminal, name: str, verdict: Verdict, *, brief: bool) -> No
                 terminal.say(f"  {key}: {verdict.entry[key]}")
     for line in verdict.statements:
         terminal.say(f"  {line}")
-    for problem in verdict.problems:
+    causes = damaged(verdict.problems)
+    shown = causes[:MAX_LISTED] or verdict.problems
+    for problem in shown:
         terminal.say(f"  problem ({problem.code}): {problem}", style="red")
+    if len(verdict.problems) > len(shown):
+        more = plural(len(verdict.problems) - len(shown), "more problem")
+        terminal.say(f"  and {more}, which may follow from what is damaged; --json names them.")
+    if causes:
+        terminal.say(f"  {REMEDY}")
     if any(STRANGER in problem for problem in verdict.problems):
         terminal.say("  Either this is not of the log that you trust, or you named the key of another.")
     for line in verdict.notes[:MAX_LISTED]:
