@@ -15,6 +15,16 @@ from foreseal.errors import ForesealError, SettingsError
 
 T = TypeVar("T")
 
+# What a value should have been, and how to write it.
+_WANTED: dict[Any, tuple[str, str]] = {
+    int: ("a whole number", "Write it without quotes, such as 24."),
+    float: ("a number", "Write it without quotes, such as 0.5."),
+    bool: ("true or false", "Write it without quotes."),
+    str: ("text", "Write it in quotes."),
+    tuple: ("such a list", 'Write it in brackets: ["a", "b"], or [0.1, 0.9].'),
+    Mapping: ("a table", "Write it in braces: { name = ... }."),
+}
+
 
 def span(value: Any) -> timedelta:
     """A duration such as ``"1h"``, for ``metadata={"convert": span}``."""
@@ -92,5 +102,10 @@ def _checked(value: Any, annotation: Any, where: str) -> Any:
         isinstance(annotation, type) and isinstance(value, annotation) and type(value) is annotation
     ):
         return value
-    wanted = getattr(annotation, "__name__", str(annotation)) if not args else str(annotation)
-    raise SettingsError(f"{where} is {value!r}, which is not {wanted}.")
+    if annotation in _WANTED:
+        wanted, hint = _WANTED[annotation]
+    elif isinstance(origin, type) and issubclass(origin, tuple | Mapping):
+        wanted, hint = _WANTED[tuple if origin is tuple else Mapping]
+    else:
+        wanted, hint = getattr(annotation, "__name__", str(annotation)), ""
+    raise SettingsError(f"{where} is {value!r}, which is not {wanted}.", hint=hint)

@@ -1,4 +1,4 @@
-"""Exit codes as docs/cli.md lists them: 1 a check said no, 2 wrong usage, 3 not ready, 130 stopped by a person."""
+"""Exit codes as docs/cli.md lists them: 1 a check said no, 2 wrong usage, 3 not ready, 130 stopped."""
 
 from __future__ import annotations
 
@@ -144,6 +144,8 @@ def test_a_run_that_is_interrupted_says_so_in_words_and_as_an_object_and_goes_on
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell's background job ignores interrupts, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert watching.stderr is not None
     try:

@@ -117,7 +117,8 @@ def test_a_semicolon_file_is_read_with_its_decimal_commas(run: Run) -> None:
 def test_a_header_without_rows_and_missing_columns_are_named_in_the_command_s_words(run: Run) -> None:
     assert "no rows" in run.refused("ds,y\n")
     err = run.refused("day,sold\n2024-01-01,3\n")
-    assert "no column 'ds', 'y'; it has day, sold" in err
+    assert "no column 'ds', 'y'; it has day, sold." in err
+    assert "no column 'y'; it has unique_id, ds." in run.refused("unique_id,ds\na,2024-01-01\n")
     assert "--id, --time and --value" in err
     assert "id_col" not in err
 

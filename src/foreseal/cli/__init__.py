@@ -45,6 +45,8 @@ VERBS = (
 )
 
 _DISK = "What was acknowledged before is safe. See to the disk or the permissions, then run it again."
+_NEW_FOLDER = "Give another folder, or see to the disk or the permissions, then run it again."
+_MAKERS = {"init", "demo", "restore"}  # of a folder in which nothing was acknowledged before
 _INTERRUPTED = "What was sealed stays sealed; the same command again goes on from there."
 
 
@@ -85,7 +87,9 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> Any:
     """Run the command line and turn Foreseal's errors into a message and an exit code."""
-    as_json = "--json" in (sys.argv[1:] if args is None else args)
+    given = sys.argv[1:] if args is None else args
+    as_json = "--json" in given
+    disk = _NEW_FOLDER if _MAKERS.intersection(given[:1]) else _DISK
     try:
         code = cli.main(args=args, standalone_mode=False)
     except click.exceptions.Abort as stop:
@@ -103,9 +107,9 @@ def main(args: list[str] | None = None) -> Any:
     except OSError as error:
         what = error.strerror or str(error)
         where = f"{error.filename}: " if error.filename else ""
-        _stop(SetupError(f"{where}{what}.", hint=_DISK), as_json)
+        _stop(SetupError(f"{where}{what}.", hint=disk), as_json)
     except sqlite3.OperationalError as error:
-        _stop(SetupError(f"a database of the project cannot be used: {error}.", hint=_DISK), as_json)
+        _stop(SetupError(f"a database of the project cannot be used: {error}.", hint=disk), as_json)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -23,7 +23,7 @@ def command(folder: Path, app: str, chain: bool, as_json: bool) -> int:
 
     With --chain, three organisations with keys and logs of their own: one forecasts, two sign a hand-over of
     goods, each witnesses the others, all anchor in one contract on a local chain. Then one rewrites its
-    history, and is caught. Needs the extra chain and the program anvil, and a new FOLDER.
+    history, and is caught. Needs the extra chain, the program anvil (`make anvil`) and a new FOLDER.
     """
     if chain:
         from foreseal.cli.demo_chain import show

@@ -42,7 +42,7 @@ def command(folder: Path, app: str, hub: Path | None, name: str, origin: str, as
     terminal.say(f"    {made.log_key}", style="bold")
     terminal.say()
     if made.extras:
-        terminal.say("This example needs more than the base install:")
+        terminal.say("This example needs more than is installed:")
         terminal.say(f'  pip install "foreseal[{",".join(made.extras)}]"')
     place = "" if folder == Path() else f" -C {shlex.quote(str(folder))}"
     toml = folder / "foreseal.toml"

@@ -37,13 +37,13 @@ def read_series(
     import polars as pl
 
     frame = pl.read_parquet(file) if file.suffix.lower() == ".parquet" else _read_csv(file, time_col)
-    if id_col not in frame.columns and id_col == "unique_id":
+    columns = frame.columns
+    if id_col not in columns and id_col == "unique_id":
         frame = frame.with_columns(pl.lit(file.stem).alias("unique_id"))
     absent = [name for name in (time_col, id_col, target_col) if name not in frame.columns]
     if absent:
-        has = ", ".join(name for name in frame.columns if name != "unique_id") or "none"
         raise DataError(
-            f"{file} has no column {', '.join(map(repr, absent))}; it has {has}.",
+            f"{file} has no column {', '.join(map(repr, absent))}; it has {', '.join(columns) or 'none'}.",
             hint="Name yours with --id, --time and --value.",
         )
     if frame.is_empty():

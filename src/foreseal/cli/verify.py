@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from foreseal.seal.policy import Policy
     from foreseal.seal.verify import Verdict
 
+_NAME_IT = (
+    "Name the log's key with --key VKEY, or --policy FILE, from whom you trust and not from what you check.\n"
+    "To the log's owner `foreseal init` prints the key, and `foreseal seal policy` a policy."
+)
+
 
 @click.command("verify")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
@@ -54,6 +59,8 @@ def command(
     Trust comes from you: --key, --policy, --tsa, --chain, or inside a project its settings. Without a key the
     answer is that the evidence is consistent, but by a key you have not named, and the exit code is 1.
     """
+    from foreseal.seal.verify import UNNAMED
+
     terminal = Terminal(as_json)
     trusted = _trusted(keys, policy, folder, paths)
     attest = _attestor(tsa, chain, folder, paths, outside=bool(keys or policy))
@@ -70,6 +77,8 @@ def command(
         terminal.say(
             f"{good} of {len(found)} verified.", style="bold green" if good == len(found) else "bold red"
         )
+    if any(UNNAMED in verdict.statements for verdict in found.values()):
+        terminal.say(_NAME_IT)
     terminal.result(
         {
             "ok": good == len(found),

@@ -24,7 +24,8 @@ CHAIN_ID = 31337
 _WEI = hex(100 * 10**18)
 _LISTENING = "Listening on "
 _HINT = (
-    "Install it with npm: npm install --global @foundry-rs/anvil-linux-amd64 (for other machines "
+    "In a checkout of Foreseal on Linux: `make anvil`. Elsewhere: npm install --global "
+    "@foundry-rs/anvil-linux-amd64 (for other machines "
     "@foundry-rs/anvil-darwin-arm64 and so on), or put the program anvil of Foundry on the PATH."
 )
 

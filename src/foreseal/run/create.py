@@ -9,6 +9,7 @@ from pathlib import Path
 
 from foreseal.apps import App, find
 from foreseal.errors import Malformed, UsageError
+from foreseal.run.extras import lacking
 from foreseal.run.project import passphrase
 from foreseal.seal.disk import make_folder, write_file
 from foreseal.seal.keys import author_id, generate_key, public_bytes
@@ -44,7 +45,8 @@ mode = "live"
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """What `create` made. ``log_key`` is the vkey others need to verify this log."""
+    """What `create` made. ``log_key`` is the vkey others need to verify this log, ``extras`` what is to be
+    installed still."""
 
     folder: Path
     origin: str
@@ -122,7 +124,7 @@ def _make(folder: Path, declared: App | None, name: str, origin: str) -> Created
     seal = f'[seal]\norigin = "{origin}"\nkey = "{vkey}"\nauthor = "{author}"\n'
     text = declared.toml(name, seal) if declared else _BARE.format(name=name, seal=seal)
     write_file(folder / FILE_NAME, text.encode())
-    return Created(folder, origin, vkey, author, paths, declared.extras if declared else ())
+    return Created(folder, origin, vkey, author, paths, lacking(declared.extras) if declared else ())
 
 
 def _ignore(path: Path) -> None:

@@ -232,6 +232,11 @@ def parse_vkey(text: str) -> Ed25519Verifier:
 
 def parse_key(text: str, kinds: Mapping[int, Callable[[str, bytes], _Key]], hint: str) -> _Key:
     """Parse a verifier key (vkey) of one of these signature types; ``hint`` tells which they are."""
+    if text.count("+") < 2:
+        raise UsageError(
+            f"{text[:80]!r} is not a verifier key.",
+            hint="One reads NAME+ID+KEY: example.com/log+530d903a+AekyeR...; `foreseal init` prints one.",
+        )
     name, _, rest = text.partition("+")
     _, _, blob = rest.partition("+")
     check_name(name)

@@ -111,8 +111,15 @@ class Schema:
                 f"{where} of kind {self.kind!r} is marked personal; only cases have a key per person.",
                 hint='Keep data about people as kind = "cases".',
             )
-        for unit in self.unit.values() if isinstance(self.unit, Mapping) else (self.unit,):
-            check_unit(unit)
+        units = self.unit if isinstance(self.unit, Mapping) else {"": self.unit}
+        for series, unit in units.items():
+            try:
+                check_unit(unit)
+            except SettingsError as error:
+                key = f"unit.{series}" if series else "unit"
+                raise SettingsError(
+                    f"{key} in [datasets.{self.name}]: {error.message}", hint=error.hint
+                ) from error
         if (self.kind == "cases") != bool(self.features) or (self.kind == "series" and self.labels):
             raise SettingsError(
                 f"{where} of kind {self.kind!r} has {len(self.features)} features and "

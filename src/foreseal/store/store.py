@@ -394,7 +394,8 @@ class Store:
                 names = [name for (name,) in self._db.execute("SELECT name FROM dataset ORDER BY name")]
                 raise DataError(
                     f"The store has no dataset {dataset!r}.",
-                    hint=f"It has: {', '.join(names)}." if names else "It has none yet.",
+                    hint=f"It has {', '.join(names) or 'none yet'}. `foreseal collect` reads all that "
+                    "foreseal.toml names.",
                 )
             known = self._known[dataset] = int(row[0]), Schema.from_json(row[1])
         return known

@@ -32,7 +32,13 @@ _MEANT = {
     "week": "wk", "month": "mo", "year": "a", "yr": "a", "°C": "Cel", "degC": "Cel", "°F": "[degF]",
     "mph": "[mi_i]/h", "kmh": "km/h", "kph": "km/h", "ppm": "[ppm]", "percent": "%", "psi": "[psi]",
     "ft": "[ft_i]", "inch": "[in_i]", "lb": "[lb_av]", "µg": "ug", "ohm": "Ohm",
+    "minute": "min", "minutes": "min", "weeks": "wk", "months": "mo", "years": "a", "meter": "m",
+    "meters": "m", "metre": "m", "metres": "m", "liter": "L", "liters": "L", "litre": "L", "litres": "L",
+    "gram": "g", "grams": "g", "watt": "W", "watts": "W", "celsius": "Cel", "kelvin": "K", "tons": "t",
+    "tonnes": "t", "Wh": "W.h", "kWh": "kW.h", "MWh": "MW.h", "GWh": "GW.h", "TWh": "TW.h",
 }  # fmt: skip
+_OFTEN = ("kg", "mg", "km", "cm", "mm", "kW", "MW", "kW.h", "MW.h", "hPa", "kPa")
+_COUNTED = re.compile(r"[A-Za-z]?[a-z]{3,}")  # a word: what is counted, in place of a unit
 
 _TOKEN = re.compile(
     r"(?P<annotation>\{[!-z|~]*\})"
@@ -83,23 +89,28 @@ def _check_atom(code: str, atom: str) -> None:
     if atom in _METRIC or atom in _PLAIN:
         return
     if atom in _MEANT:  # some are codes, but a milliphot was never meant by mph, nor a femtotonne by ft
-        raise _not_a_unit(code, f"{atom!r} is not how UCUM writes it", _MEANT[atom])
+        why = "" if atom == code else f"{atom!r} is not how UCUM writes it"
+        raise _not_a_unit(code, why, _MEANT[atom])
     stem = re.sub(r"\[[^\]]*\]", "", atom)
     if stem != atom and (not stem or stem in _PREFIXES or _prefixed(stem) or stem in _METRIC):
         return
     if not _prefixed(atom):
-        raise _not_a_unit(code, f"{atom!r} is not a unit", _nearest(atom))
+        why = "" if atom == code else f"{atom!r} is not a unit"
+        if _COUNTED.fullmatch(atom) and not _nearest(atom, 0.8):
+            raise _not_a_unit(code, why, re.sub(rf"(?<![A-Za-z]){atom}(?![A-Za-z])", f"{{{atom}}}", code))
+        raise _not_a_unit(code, why, _nearest(atom, 0.6))
 
 
 def _prefixed(atom: str) -> bool:
     return any(atom.startswith(prefix) and atom[len(prefix) :] in _METRIC for prefix in _PREFIXES)
 
 
-def _nearest(atom: str) -> str:
-    near = difflib.get_close_matches(atom, sorted(_METRIC | _PLAIN), n=1, cutoff=0.6)
+def _nearest(atom: str, cutoff: float) -> str:
+    known = sorted(_METRIC | _PLAIN | {*_OFTEN})
+    near = difflib.get_close_matches(atom, known, n=1, cutoff=cutoff)
     return near[0] if near else ""
 
 
 def _not_a_unit(code: str, why: str, meant: str = "") -> SettingsError:
     hint = f"Did you mean {meant!r}?" if meant else "Examples: 'km/h', '{vehicles}/h', 'Cel', 'ug/m3', '%'."
-    return SettingsError(f"{code!r} is not a UCUM unit: {why}.", hint=hint)
+    return SettingsError(f"{code!r} is not a UCUM unit{f': {why}' if why else ''}.", hint=hint)
