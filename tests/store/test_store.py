@@ -241,7 +241,7 @@ def test_what_a_dataset_holds_cannot_change_its_meaning(store):
 
 
 def test_an_unknown_dataset_and_a_missing_store_say_what_to_do(store, tmp_path):
-    with pytest.raises(DataError, match="It has: v"):
+    with pytest.raises(DataError, match=r"It has v\. `foreseal collect`"):
         store.latest_n("w")
     with pytest.raises(SetupError, match="foreseal init"):
         Store.open(tmp_path / "elsewhere")
