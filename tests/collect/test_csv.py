@@ -204,6 +204,26 @@ def test_cases_give_features_and_the_labels_that_are_known(tmp_path):
     assert features.rejected == labels.rejected == ()
 
 
+def test_a_label_that_was_known_before_its_case_was_seen_is_rejected_with_row_and_reason(tmp_path):
+    text = (
+        "who,age,seen,died,told\np,40,2024-01-02,1,2024-01-01\nq,41,2024-01-02,0,2024-01-02\n"
+        "r,42,2024-01-02,,2024-01-01\ns,43,soon,1,2024-01-01\n"
+    )
+    features, labels = read(
+        tmp_path,
+        text,
+        known_at=KnownAt("column", column="seen"),
+        case_id="who",
+        features={"age": "int"},
+        labels={"died": "int"},
+        labels_known_at="told",
+    )
+    assert features.rows["case_id"].to_list() == ["p", "q", "r"]
+    assert refused(labels) == [(2, "told", "2024-01-01")]
+    assert labels.rejected[0].reason == "before the case was known (seen)"
+    assert labels.rows["case_id"].to_list() == ["q", "s"]
+
+
 def test_cells_of_cases_that_do_not_fit_their_type_are_rejected(tmp_path):
     text = "who,age,smoker\np,4.5,yes\nq,old,yes\nr,30,maybe\n,31,no\ns,32,no\n"
     (batch,) = read(tmp_path, text, case_id="who", features={"age": "int", "smoker": "bool"})

@@ -37,6 +37,33 @@ def test_a_case_that_no_payload_can_name_is_refused_too(store):
     assert (result.added, [bad.row for bad in result.rejected]) == (1, [2, 3])
 
 
+@pytest.mark.parametrize("kind", ["int", "float"])
+def test_a_label_that_no_outcome_can_hold_is_refused_with_row_and_reason(store, kind):
+    store.declare(
+        Schema("trial", kind="cases", features={"age": "int"}, labels={"ill": kind, "stage": "int"})
+    )
+    labels = pl.DataFrame({"case_id": list("pqrst"), "ill": [0, 7, 1, None, -1], "stage": [4] * 5})
+    labels = labels.with_columns(row=pl.Series([2, 3, 4, 5, 6])).cast(
+        {"ill": pl.Float64 if kind == "float" else pl.Int64}
+    )
+    result = store.append("trial", labels, part="labels", file="x.csv")
+    assert [(bad.row, bad.column, bad.reason) for bad in result.rejected] == [
+        (3, "ill", "neither 0 nor 1"),
+        (6, "ill", "neither 0 nor 1"),
+    ]
+    assert result.added == 3, "further labels, and one not known yet, are as they are"
+
+
+def test_labels_of_other_types_are_left_alone(store):
+    store.declare(Schema("a", kind="cases", features={"age": "int"}, labels={"ill": "bool"}))
+    assert store.append("a", pl.DataFrame({"case_id": ["p"], "ill": [True]}), part="labels").added == 1
+    store.declare(
+        Schema("b", kind="cases", features={"age": "int"}, labels={"time": "float", "event": "int"})
+    )
+    lived = pl.DataFrame({"case_id": ["p"], "time": [12.5], "event": [0]})
+    assert store.append("b", lived, part="labels").added == 1
+
+
 def test_every_character_enters_as_an_id_exactly_if_a_payload_can_hold_it(store):
     """Every code point of the Basic Multilingual Plane but surrogates, against the writer of payloads."""
 

@@ -157,6 +157,8 @@ class _Reader:
             # An empty label is not a bad row: it is not known yet.
             unknown = frame.select(~given).to_series() & _none_of(problems)
             known, known_at = self.known(rule, problems, unless=unknown)
+            if rule != self.context.known_at and self.context.known_at.kind == "column":
+                problems.append(self.early(known["known_at"], rule.column, unless=unknown))
             good, rejected = self.split(frame.with_columns(**known), problems)
             good = good.filter(given)
         else:
@@ -167,6 +169,14 @@ class _Reader:
             good, rejected = self.split(frame.with_columns(**known), problems)
         order = ("case_id", *columns, *known, "source", "row")
         return Batch(good.select(order), self.file, part, known_at, tuple(rejected))
+
+    def early(self, labelled: pl.Series, column: str, unless: pl.Series) -> tuple[str, pl.Series, pl.Series]:
+        """The rows whose label was known before the case itself: nobody could have forecast these."""
+        seen = self.context.known_at.column
+        instants, _ = self.times(seen, "known_at")
+        before = (labelled < instants).fill_null(False) & ~unless
+        reason = pl.select(pl.when(before).then(pl.lit(f"before the case was known ({seen})"))).to_series()
+        return column, self.table[column], reason
 
     def common(self, **keys: pl.Series) -> pl.DataFrame:
         """Keys, row numbers, and what source and quality say."""

@@ -132,6 +132,11 @@ def _refuse(frame: pl.DataFrame, part: Part, file: str) -> tuple[pl.DataFrame, l
             ("time", "missing or negative time of a survival label", ~(pl.col("time") >= 0).fill_null(False)),
             ("event", "neither 0 nor 1", ~pl.col("event").cast(pl.Int64).is_in([0, 1]).fill_null(False)),
         ]
+    elif part.name == "labels" and part.columns[part.values[0]] in ("int", "float"):
+        # The first label is what targets ask for: another value could not be sealed as an outcome.
+        label = part.values[0]
+        other = ((pl.col(label) != 0) & (pl.col(label) != 1)).fill_null(False)
+        reasons.append((label, "neither 0 nor 1", other))
     bad = frame.select(pl.any_horizontal(test for _, _, test in reasons).alias("bad"))["bad"]
     if not bad.any():
         return frame, []
