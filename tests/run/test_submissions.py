@@ -16,6 +16,7 @@ import pytest
 
 from foreseal.apps import find
 from foreseal.cli import main
+from foreseal.cli.summary import said_done
 from foreseal.collect.hub import Hub
 from foreseal.collect.submission import read_submission
 from foreseal.errors import DataError, UsageError
@@ -163,6 +164,18 @@ def test_rounds_with_other_levels_are_sealed_under_targets_of_their_own(project:
     assert {body["cutoff"][:10] for body in said} == {str(later - timedelta(days=3))}
     assert (seal(project, hub).sealed, seal(project, hub).before) == (0, 13)
     assert verify_log(project.log_folder, [project.trusted()]).ok
+
+
+def test_nobody_misses_a_baseline_that_nobody_gives(project: Project, hub: Path) -> None:
+    """What is only kept is neither missed nor said to be settled."""
+    seal(project, hub)
+    verdict = verify_log(project.log_folder, [project.trusted()])
+    assert "hub-1, baseline: none was declared" in verdict.statements
+    assert "hub-1, team-good: 4 of 4 forecasts due" in verdict.statements
+    assert "hub-1, team-idle: 3 of 4 forecasts due; 1 missed" in verdict.statements
+    with Session.begin(project) as session:
+        said = said_done(loop.run(session))
+    assert said.endswith("settled, but for the submissions of others (hub-1), which are only kept.")
 
 
 def test_forecasts_are_due_on_the_wednesday_before_their_round(project: Project, hub: Path) -> None:

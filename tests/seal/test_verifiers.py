@@ -20,7 +20,8 @@ from types import TracebackType
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from ledger import START, Ledger, series_forecast
 from mutants import Mutator
 from verdicts import KEY, Vector, to_json, vectors
 from verifiers import (
@@ -38,6 +39,8 @@ from verifiers import (
 )
 
 from foreseal.seal import note
+from foreseal.seal.log import Log
+from foreseal.seal.note import Signer
 from foreseal.seal.problem import CODES
 from tests.conftest import ROOT, require
 
@@ -152,6 +155,32 @@ def test_three_verifiers_count_and_list_in_the_same_words(node: Node, room: Path
             assert lines == said, (vector.name, says)
         found |= {match[0] for line in said for match in [LISTED.search(line)] if match}
     assert len(found) == LISTED.pattern.count("|") + 1, found
+
+
+def test_a_baseline_that_nobody_gives_is_told_alike(
+    node: Node, room: Path, log: Log, signer: Signer, author: Ed25519PrivateKey
+) -> None:
+    """Once somebody gives one after all, it is counted."""
+    ledger = Ledger(log, author, START)
+    ledger.identity()
+    ledger.dataset("d", "series")
+    model = ledger.model()
+    declared = ledger.target(
+        "volume", "d", "series", baseline="none: only kept", missing="bound", score_bound="9"
+    )
+    about = ledger.about("volume", declared, 0)
+    for who, line in (("us", "none was declared"), ("baseline", "1 of 1 forecasts due; 1 not due yet")):
+        ledger.forecast(about, who, model, series_forecast(0))
+        files = {
+            p.relative_to(log.folder).as_posix(): p.read_bytes() for p in log.folder.rglob("*") if p.is_file()
+        }
+        asked = ("log", files, str(signer.verifier), ())
+        path = put(asked, room)
+        [page] = node.ask([asked], says=True)
+        for says in (page, package_says(asked, path), one_file_says(asked, path)):
+            assert [each for each in says if each.startswith("volume, baseline: ")] == [
+                f"volume, baseline: {line}"
+            ]
 
 
 def disagreements(node: Node, room: Path, seed: int, counts: dict[str, int]) -> Counter[Answer]:

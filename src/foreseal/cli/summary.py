@@ -53,7 +53,8 @@ def said_done(done: Done) -> str:
     if done.nothing:
         if done.waiting:
             return f"Nothing is due yet; still to come: {plural(done.waiting, 'step')}."
-        return "Nothing was due: all that was declared is sealed and settled."
+        kept = f", but for the submissions of others ({', '.join(done.kept)}), which are only kept"
+        return f"Nothing was due: all that was declared is sealed and settled{kept if done.kept else ''}."
     return (
         f"Sealed {plural(done.forecasts, 'forecast')} and {plural(done.decisions, 'decision')}; "
         f"settled {plural(done.settled, 'cutoff')}."

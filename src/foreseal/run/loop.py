@@ -18,6 +18,7 @@ from foreseal.run.erasure import seal_erasures
 from foreseal.run.history import History
 from foreseal.run.timekeeping import missed_at_once, say_missed
 from foreseal.seal.schema import BASELINE
+from foreseal.seal.tally import NO_BASELINE
 
 if TYPE_CHECKING:
     from foreseal.run.collecting import Collected
@@ -43,7 +44,8 @@ class Due:
 @dataclass(slots=True)
 class Done:
     """What a run did. ``missed`` counts forecasts whose deadline had passed before the run came to them,
-    ``withheld`` cases that nothing was decided about for want of consent."""
+    ``withheld`` cases that nothing was decided about for want of consent. ``kept`` are targets of others'
+    submissions, which no run settles."""
 
     collected: list[Collected] = field(default_factory=list)
     forecasts: int = 0
@@ -54,6 +56,7 @@ class Done:
     waiting: int = 0
     failures: list[str] = field(default_factory=list)
     anchored: list[Anchored] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
 
     @property
     def nothing(self) -> bool:
@@ -134,6 +137,11 @@ def run(
             done.decisions += step.decisions
             done.withheld += step.withheld
             done.failures += step.failures
+    done.kept = [
+        name
+        for name, said in session.history.targets.items()
+        if name not in session.targets and str(said.body["baseline"]).startswith(NO_BASELINE)
+    ]
     done.anchored = anchor_log(session.project, session.log)
     return done
 

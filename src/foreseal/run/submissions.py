@@ -30,6 +30,7 @@ from foreseal.run import declare
 from foreseal.run.results import Results
 from foreseal.seal import payload
 from foreseal.seal.schema import BASELINE
+from foreseal.seal.tally import NO_BASELINE
 
 if TYPE_CHECKING:
     from foreseal.run.project import Project
@@ -223,7 +224,7 @@ def _declare_target(
             "decimals": DECIMALS,
             "rule": "wis",
             "also": [],
-            "baseline": "none: others' submissions are sealed as they stand",
+            "baseline": f"{NO_BASELINE}others' submissions are sealed as they stand",
             "missing": "bound",
             "score_bound": BOUND,
             "outcome": {"vintage": "latest_at_deadline", "deadline": int(SETTLES.total_seconds())},

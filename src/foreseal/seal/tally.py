@@ -12,6 +12,8 @@ from foreseal.seal.schema import BASELINE
 from foreseal.seal.scoring import total_scale
 from foreseal.seal.track import Track
 
+NO_BASELINE = "none: "
+"""How a target's ``baseline`` begins if nobody gives one; why follows."""
 _DIGITS = 2
 """Decimals of a mean score beyond those of the target."""
 
@@ -27,7 +29,8 @@ def tally(history: History, sealed: datetime | None) -> Iterator[str]:
         yield f"{track.name}: {len(track.scores)} of {cutoffs} cutoffs settled, each score recomputed"
         closed = _closed(track, now)
         for who in track.forecasters:
-            yield f"{track.name}, {who}: {_given(track, who, closed)}"
+            none = who == BASELINE and _has_none(track)
+            yield f"{track.name}, {who}: {'none was declared' if none else _given(track, who, closed)}"
         for who in track.forecasters:
             yield from _mean(track, who) if who != BASELINE else ()
 
@@ -38,6 +41,12 @@ def _closed(track: Track, now: datetime | None) -> int:
         deadline = timedelta(seconds=track.declared.entry["deadline"])
         return bisect_right(track.cutoffs, now, key=lambda cutoff: cutoff + deadline)
     return 1 + max((*track.outcomes, *(seq for _, seq in track.forecasts)), default=-1)
+
+
+def _has_none(track: Track) -> bool:
+    """Whether the target says that nobody gives a baseline, and nobody did: others' words are only kept."""
+    said = any(who == BASELINE for who, _ in track.forecasts)
+    return str(track.declared.entry["baseline"]).startswith(NO_BASELINE) and not said and not track.scores
 
 
 def _given(track: Track, who: str, closed: int) -> str:

@@ -1254,6 +1254,10 @@ def tally(track: Track, now: int) -> list[str]:
     items = {seq: {each["forecaster"]: each for each in said[0].of("scores")} for seq, said in track.scores.items()}
     names = [each["name"] for each in target["forecasters"]]
     for who in names:
+        unsaid = not items and all(name != who for name, _ in track.forecasts)
+        if who == "baseline" and unsaid and target["baseline"].startswith("none: "):
+            says.append(f"{name}, {who}: none was declared")
+            continue
         waiting = [seq for name, seq in track.forecasts if name == who and seq not in items]
         due = closed + sum(seq >= closed for seq in (*items, *waiting))
         given = len(waiting) + sum(item[who]["status"] == "scored" for item in items.values())
