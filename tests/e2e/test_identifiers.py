@@ -233,7 +233,7 @@ def test_nobody_is_named_in_any_byte_and_who_was_erased_is_gone(world: World, ap
     world("evidence", "--out", world.root / "evidence")
     asked = ("--cutoff", "2024-02-05T00:00:00Z", "--series", NAME, "--ds", "2024-02-05T00:00:00Z")
     world("disclose", dataset, *asked, code=2)
-    world("export", dataset, world.folder / "inside.csv", code=1)
+    world("export", dataset, world.folder / "inside.csv", code=2)
     world("export", dataset, world.outside / "export.parquet")
     world("doctor", "--json")
     world("backup", world.root / "backup")
