@@ -208,7 +208,7 @@ def errors(world: World, dataset: str, decision: str) -> None:
     toml = world.folder / "foreseal.toml"
     text = toml.read_text()
     toml.write_text(text.replace(world.outside.as_posix(), world.folder.as_posix()))
-    world("collect", "--json", code=1)
+    world("collect", "--json", code=2)
     toml.write_text(text)
     sources.unlink()
 
